@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What a board (q35) sees of the machine that it is built into. Only boards may include this:
+ * a device gets lines and memory, never the machine.
+ */
+#pragma once
+
+#include "vitrine-config.h"
+#include "vt-block.h"
+#include "vt-char.h"
+#include "vt-console.h"
+#include "vt-device.h"
+#include "vt-input.h"
+
+typedef struct VtMachine VtMachine;
+
+typedef struct
+{
+  const char *id;          /* "q35": the value of the configuration's "board". */
+  const char *description; /* For `vitrine doctor` and the details page. */
+  /* Builds every device. The machine frees what it was given, also where this fails. */
+  bool (*build) (VtMachine *machine, VitrineConfig *config, GError **error);
+} VtBoardClass;
+
+/* NULL-terminated: devices/catalogue.c. */
+extern const VtBoardClass *const vt_boards[];
+
+/* The environment for a device on the platform context. */
+const VtDeviceEnv *vt_machine_env (VtMachine *machine);
+/* The same on a context of its own (made here; ends with the machine), named @name. */
+const VtDeviceEnv *vt_machine_env_new (VtMachine *machine, const char *name);
+
+/* A device of the machine, in order of reset, save and resume (pause goes backwards). The board
+ * fills its wiring and calls vt_device_realize(). */
+VtDevice *vt_machine_add (VtMachine *machine, const VtDeviceClass *klass, const char *path,
+                          const VtDeviceEnv *env);
+
+/* All guest RAM in one block; the board maps it below and above the PCI hole. */
+VtRam   *vt_machine_ram (VtMachine *machine);
+/* Maps [@offset, @offset + @size) of the RAM at @gpa, priority 0, for good. */
+void     vt_machine_map_ram (VtMachine *machine, uint64_t offset, uint64_t size, VtGpa gpa);
+unsigned vt_machine_n_cpus (VtMachine *machine);
+VtInput *vt_machine_input (VtMachine *machine);
+
+/* Interrupts: global system interrupt @gsi of the I/O APIC and, below 16, of the PIC pair; which
+ * CPU engine serves them is not the board's business. Share lines with vt_line_share(). */
+VtLine          *vt_machine_gsi (VtMachine *machine, unsigned gsi);
+const VtMsiSink *vt_machine_msi (VtMachine *machine);
+void             vt_machine_set_a20 (VtMachine *machine, bool enabled);
+
+typedef enum
+{
+  VT_REQUEST_RESET,     /* Warm: reset control register, keyboard controller, triple fault. */
+  VT_REQUEST_POWEROFF,  /* ACPI S5. */
+  VT_REQUEST_SUSPEND,   /* ACPI S3. */
+  VT_REQUEST_WAKE,
+  VT_REQUEST_DEBUG_EXIT, /* isa-debug-exit: ends like a power-off. */
+} VtRequest;
+
+/* Wires for the devices: a rise asks the state driver. Owned by the machine. */
+VtLine *vt_machine_request_line (VtMachine *machine, VtRequest request);
+/* With a value that `vitrine run` gives as its exit status. Any thread. */
+void vt_machine_request_exit (VtMachine *machine, int status);
+
+/* The button that "shut down" presses; the board's wire, high while pressed. */
+void vt_machine_set_power_button (VtMachine *machine, VtLine *line);
+
+/* A scanout; owned by the machine. */
+VtConsole *vt_machine_add_console (VtMachine *machine, const char *name);
+/* Owned by the machine: closed with it. */
+void vt_machine_own_block (VtMachine *machine, VtBlock *block);
+void vt_machine_own_char (VtMachine *machine, VtChar *chr);
+/* The channel for serial port @n as the configuration or the command line says; NULL: none. */
+VtChar *vt_machine_serial (VtMachine *machine, unsigned n);
+
+/* A drive whose medium can be changed: @change runs on the device's context with its lock held, takes
+ * @block over on success (NULL: eject), and refuses where the guest has locked the tray, unless
+ * @force. */
+typedef struct
+{
+  bool (*change) (VtDevice *dev, unsigned slot, VtBlock *block, bool force, GError **error);
+} VtMediumOps;
+void vt_machine_add_medium (VtMachine *machine, const char *id, VtDevice *dev, unsigned slot,
+                            const VtMediumOps *ops);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A machine's two physical address spaces (memory and x86 ports). Regions are mapped with a
+ * priority; what the vCPUs see is a flat view: an immutable sorted array, replaced by a pointer swap
+ * and freed once every reader has left the old one. So a BAR that a handler moves neither deadlocks
+ * nor frees a live entry.
+ */
+#pragma once
+
+#include "vt-device.h"
+
+VtSpace *vt_space_new (void);
+void     vt_space_free (VtSpace *space); /* Every region unmapped, every memory handle freed. */
+
+/* Machine RAM: a window that no device owns. Unmapped by vt_space_free(). */
+void vt_space_map_ram (VtSpace *space, VtRam *ram, uint64_t offset, uint64_t size, VtGpa gpa,
+                       int priority);
+
+/* A vCPU's access: @size 1 to 8 at any alignment. RAM and holes included; crossing accesses are
+ * split. Reads of holes give all-ones. Returns whether anything but a hole was there. */
+bool vt_space_read (VtSpace *space, VtSpaceKind kind, uint64_t address, void *to, unsigned size);
+bool vt_space_write (VtSpace *space, VtSpaceKind kind, uint64_t address, const void *from,
+                     unsigned size);
+
+/* What a CPU engine keeps in step with the flat view. All calls come under the space's own mutex, in
+ * the thread that changed the map: they must not take a context's lock, or call back. */
+typedef struct
+{
+  /* Guest-physical RAM has appeared or is about to go. Page-aligned; never overlapping. */
+  void (*ram_add) (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offset, bool rom);
+  void (*ram_remove) (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offset);
+  /* Dirty logging of a block was switched; its windows keep their addresses. */
+  void (*log_changed) (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offset, bool rom,
+                       bool on);
+  /* Merge the engine's own dirty bits of this window into the block (vt_ram_mark_dirty). */
+  void (*log_sync) (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offset);
+  /* An ioeventfd has appeared or is about to go; @match -1: any value; @size 0: any size. */
+  void (*kick_add) (void *data, VtSpaceKind kind, uint64_t address, unsigned size, int64_t match,
+                    int fd);
+  void (*kick_remove) (void *data, VtSpaceKind kind, uint64_t address, unsigned size, int64_t match,
+                       int fd);
+} VtSpaceListener;
+
+/* One at most; told of everything that is mapped already. NULL @listener ends it. */
+void vt_space_listen (VtSpace *space, const VtSpaceListener *listener, void *data);
+
+/* The host address of @gpa and how many bytes from there are contiguous RAM; NULL where it is not
+ * RAM. For loaders while the machine is stopped; the pointer is good while the map stands. */
+uint8_t *vt_space_host (VtSpace *space, VtGpa gpa, uint64_t *len);
