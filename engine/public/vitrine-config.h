@@ -41,7 +41,16 @@ G_DECLARE_FINAL_TYPE (VitrineRemote, vitrine_remote, VITRINE, REMOTE, GObject)
 #define VITRINE_TYPE_CONFIG (vitrine_config_get_type ())
 G_DECLARE_FINAL_TYPE (VitrineConfig, vitrine_config, VITRINE, CONFIG, GObject)
 
+/* Signal "changed": a property of it, of a part or of a list's member changed, or a list did. */
 VitrineConfig *vitrine_config_new (const char *name);
+
+/* The longest name of a machine, in bytes: "NAME.vitrine" must be a file's name everywhere. */
+#define VITRINE_CONFIG_MAX_NAME 200
+/* Whether @name can be a machine's: not empty or too long, no slash, no control character, no dot or
+ * dash at its start. */
+gboolean vitrine_config_check_name (const char *name, GError **error);
+/* The values that a string property accepts, NULL-terminated; NULL where any text will do. */
+const char *const *vitrine_config_get_choices (GParamSpec *pspec);
 
 /**
  * vitrine_config_load:
