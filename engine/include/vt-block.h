@@ -42,12 +42,14 @@ typedef struct
   void (*submit) (VtBlock *block, VtBlockRequest *request);
   /* @drained on @context once everything submitted before has ended. */
   void (*drain) (VtBlock *block, VtContext *context, VtFunc drained, void *data);
-  void (*close) (VtBlock *block); /* Drained. Frees. */
+  void (*close) (VtBlock *block); /* As vt_block_close(). */
 } VtBlockOps;
 
 typedef struct
 {
-  uint64_t size;          /* Bytes; what is beyond the last whole sector is not reachable. */
+  /* Bytes, whole sectors. A file that ends inside a sector is rounded up: what it lacks reads as
+   * zeros, and a write to its last sector completes that in the file. */
+  uint64_t size;
   uint32_t sector;        /* Logical, 512 unless the back end needs more. */
   uint32_t physical;      /* Physical sector, bytes. */
   bool     read_only;
@@ -65,7 +67,10 @@ struct VtBlock
 /* Any thread. An out-of-range request, or a write to a read-only block, ends with EINVAL or EROFS. */
 void vt_block_submit (VtBlock *block, VtBlockRequest *request);
 void vt_block_drain (VtBlock *block, VtContext *context, VtFunc drained, void *data);
-void vt_block_close (VtBlock *block); /* NULL is allowed. */
+/* Frees; NULL is allowed. What is in flight is waited for: after the close no request's memory is
+ * touched any more, though its done() may still come. Must come before the contexts go that the
+ * requests named, and hold no lock but that of the context which made the first request. */
+void vt_block_close (VtBlock *block);
 
 typedef enum
 {
