@@ -36,13 +36,16 @@ typedef enum
  * is inside the region and naturally aligned to @size, which lies within what the device decodes.
  * A wider access is split into max_size pieces, low address first. A narrower read is widened to
  * min_size and the bytes picked; a narrower write is dropped unless min_size is 1 (a chip with byte
- * enables decodes bytes and says so). NULL read gives all-ones, NULL write is dropped. */
+ * enables decodes bytes and says so). NULL read gives all-ones, NULL write is dropped.
+ * @unlocked ops are called without the context's lock, from any number of threads: they are for
+ * dispatchers to devices of other contexts, and touch nothing but atomics of their own. */
 typedef struct
 {
   const char *name;
   uint8_t     min_size, max_size; /* 1, 2, 4, 8. */
   uint64_t (*read) (VtDevice *dev, uint64_t offset, unsigned size);
   void (*write) (VtDevice *dev, uint64_t offset, unsigned size, uint64_t value);
+  bool unlocked;
 } VtRegionOps;
 
 typedef enum

@@ -24,6 +24,7 @@ void vt_line_free (VtLine *line);
 
 /* NULL is a wire that ends nowhere. Setting the present level does nothing. Any thread. */
 void vt_line_set (VtLine *line, bool level);
+/* Of a wire whether any source is high, of a shared source its own. */
 bool vt_line_level (const VtLine *line);
 
 /* High, then low: an edge. */

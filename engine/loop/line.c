@@ -54,9 +54,11 @@ vt_line_free (VtLine *line)
 static void
 wire_change (VtLine *line, bool up, bool tell)
 {
+  unsigned high;
+
   g_mutex_lock (&line->lock);
-  line->high += up ? 1 : UINT_MAX;
-  if (tell && line->func != NULL && line->high == (up ? 1 : 0))
+  high = __atomic_add_fetch (&line->high, up ? 1 : UINT_MAX, __ATOMIC_ACQ_REL);
+  if (tell && line->func != NULL && high == (up ? 1 : 0))
     line->func (line->data, line->n, up);
   g_mutex_unlock (&line->lock);
 }
@@ -84,7 +86,12 @@ vt_line_import (VtLine *line, bool level)
 bool
 vt_line_level (const VtLine *line)
 {
-  return line != NULL && __atomic_load_n (&line->level, __ATOMIC_ACQUIRE);
+  if (line == NULL)
+    return false;
+  /* A wire with a sink is as high as any of its sources; a source knows its own level. */
+  if (line->target == NULL)
+    return __atomic_load_n (&line->high, __ATOMIC_ACQUIRE) > 0;
+  return __atomic_load_n (&line->level, __ATOMIC_ACQUIRE);
 }
 
 void

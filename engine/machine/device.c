@@ -286,7 +286,7 @@ vt_region_read (VtRegion *region, uint64_t offset, unsigned size)
     }
   if (ops == NULL || ops->read == NULL)
     return value;
-  take = !vt_context_held (region->dev->context);
+  take = !ops->unlocked && !vt_context_held (region->dev->context);
   if (take)
     vt_context_lock (region->dev->context);
   for (unsigned done = 0; done < size;)
@@ -347,7 +347,7 @@ vt_region_write (VtRegion *region, uint64_t offset, unsigned size, uint64_t valu
     }
   if (ops == NULL || ops->write == NULL)
     return;
-  take = !vt_context_held (region->dev->context);
+  take = !ops->unlocked && !vt_context_held (region->dev->context);
   if (take)
     vt_context_lock (region->dev->context);
   for (unsigned done = 0; done < size;)
