@@ -46,7 +46,15 @@ VtInput *vt_machine_input (VtMachine *machine);
  * CPU engine serves them is not the board's business. Share lines with vt_line_share(). */
 VtLine          *vt_machine_gsi (VtMachine *machine, unsigned gsi);
 const VtMsiSink *vt_machine_msi (VtMachine *machine);
+/* Address line 20 is always open under KVM, as on every such machine: the kernel has no way to mask
+ * it, and no firmware or system since the 80286 depends on the wrap. The call is for a translator. */
 void             vt_machine_set_a20 (VtMachine *machine, bool enabled);
+/* High while the HPET drives timer interrupt 0 instead of the interval timer (legacy replacement). */
+VtLine          *vt_machine_hpet_legacy (VtMachine *machine);
+
+/* Four pages that a CPU engine may use for itself; reserved in the guest's memory map (e820). */
+#define VT_CPU_RESERVED_BASE UINT64_C (0xfeffc000)
+#define VT_CPU_RESERVED_SIZE UINT64_C (0x4000)
 
 typedef enum
 {

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The KVM engine's own structs, shared by its files and by nobody else. Documentation/virt/kvm/api.rst
+ * of Linux is the specification of every ioctl here.
+ */
+#pragma once
+
+#include <linux/kvm.h>
+#include <pthread.h>
+
+#include "../chips.h"
+#include "../vcpu.h"
+
+extern const VtVcpuOps vt_kvm_ops;
+
+typedef struct
+{
+  VtGpa    gpa;
+  uint64_t size;
+  VtRam   *ram; /* NULL: the slot is free. */
+  uint64_t offset;
+  bool     rom, log;
+} VtKvmSlot;
+
+/* An MSI route: a GSI of its own behind an eventfd. */
+typedef struct
+{
+  int      fd; /* -1: free. */
+  uint64_t address;
+  uint32_t message;
+  bool     set, attached; /* Programmed and not masked; the irqfd is in place. */
+} VtKvmRoute;
+
+typedef struct
+{
+  VtCpuEngine base;
+  int         kvm, vm;
+  size_t      run_size; /* Of a vCPU's shared page. */
+  unsigned    n_routes_max;
+  bool        immediate_exit, read_only_memory, any_length_kicks, smm, xcrs, debugregs, adjust_clock,
+      clock_ctrl, tsc_deadline;
+  unsigned               xsave_size; /* Bytes of KVM_GET_XSAVE2, 0: only the plain 4 KiB one. */
+  struct kvm_cpuid2     *cpuid; /* The host's, before each vCPU's own topology. */
+  uint32_t               signature; /* Leaf 1's EAX. */
+
+  /* Which MSRs this host reads and takes back; filled by the first vCPU. */
+  uint32_t *msrs;
+  unsigned  n_msrs;
+
+  /* Memory slots, under the space's mutex. */
+  GArray  *slots; /* of VtKvmSlot */
+  unsigned n_slots_max;
+
+  GMutex  irq_lock; /* A leaf. */
+  GArray *routes;   /* of VtKvmRoute */
+
+  /* The chips as the kernel made them, which is how power-on leaves them. */
+  VtPicPairState power_on_pic;
+  VtIoapicState  power_on_ioapic;
+  VtPitState     power_on_pit;
+
+  /* While frozen. */
+  bool           frozen;
+  VtPitState     frozen_pit;
+  VtPvClockState frozen_clock;
+} VtKvm;
+
+typedef struct
+{
+  VtCpu           base;
+  int             fd;
+  struct kvm_run *run;
+  pthread_t       pthread; /* Of its thread, once that has run; see has_thread. */
+  gint            has_thread;
+  VtCpuState     *power_on;
+} VtKvmCpu;
+
+/* kvm.c: an ioctl that goes on after a signal; -1 and errno. */
+int vt_kvm_ioctl (int fd, unsigned long request, void *argument);
+/* The value of a capability, 0 where there is none. */
+int vt_kvm_check (int fd, int capability);
+/* Something in the kernel has failed in a place that can return no error: ends the machine. */
+void vt_kvm_fail (VtKvm *kvm, int err, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+/* memslots.c */
+extern const VtSpaceListener vt_kvm_listener;
+void vt_kvm_memslots_init (VtKvm *kvm);
+void vt_kvm_memslots_finish (VtKvm *kvm);
+
+/* irqchip.c */
+bool vt_kvm_irqchip_init (VtKvm *kvm, GError **error);
+void vt_kvm_irqchip_finish (VtKvm *kvm);
+void vt_kvm_set_gsi (VtCpuEngine *engine, unsigned gsi, bool level);
+void vt_kvm_nmi (VtCpu *cpu);
+void vt_kvm_init_signal (VtCpu *cpu);
+void vt_kvm_set_timer_taken (VtCpuEngine *engine, bool taken);
+extern const VtMsiSinkOps vt_kvm_msi;
+
+/* chips.c */
+bool vt_kvm_chips_init (VtKvm *kvm, GError **error);
+bool vt_kvm_reset_chips (VtCpuEngine *engine, GError **error);
+void vt_kvm_freeze (VtCpuEngine *engine);
+void vt_kvm_thaw (VtCpuEngine *engine);
+#define VT_KVM_N_PARTS 4
+extern const VtCpuPart vt_kvm_parts[VT_KVM_N_PARTS];
+
+/* cpuid.c */
+bool vt_kvm_cpuid_init (VtKvm *kvm, GError **error);
+bool vt_kvm_cpuid_set (VtKvmCpu *cpu, GError **error);
+void vt_kvm_cpuid_get (VtCpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* msr.c */
+bool vt_kvm_msr_init (VtKvmCpu *cpu, GError **error);
+bool vt_kvm_msr_get (VtKvmCpu *cpu, VtCpuState *state, GError **error);
+/* What the host refuses is left out, with a trace. */
+void vt_kvm_msr_set (VtKvmCpu *cpu, const VtCpuState *state);
+
+/* state.c */
+bool vt_kvm_get (VtCpu *cpu, VtCpuState *state, GError **error);
+bool vt_kvm_set (VtCpu *cpu, const VtCpuState *state, GError **error);
+bool vt_kvm_reset (VtCpu *cpu, GError **error);
+
+/* vcpu.c */
+bool vt_kvm_cpu_init (VtCpu *cpu, GError **error);
+void vt_kvm_cpu_finish (VtCpu *cpu);
+void vt_kvm_run (VtCpu *cpu, VtCpuEnd *end);
+void vt_kvm_kick (VtCpu *cpu);
+
+/* failure.c: fill @end for a vCPU that can't go on. */
+void vt_kvm_failure_internal (VtKvmCpu *cpu, VtCpuEnd *end);
+void vt_kvm_failure_entry (VtKvmCpu *cpu, VtCpuEnd *end);
+void vt_kvm_failure_exit (VtKvmCpu *cpu, VtCpuEnd *end);
+void vt_kvm_failure_errno (VtKvmCpu *cpu, int err, VtCpuEnd *end);
+void vt_kvm_failure_triple (VtKvmCpu *cpu, VtCpuEnd *end);
+
+/* probe.c: why /dev/kvm can't be used, in words that a person understands. */
+typedef enum
+{
+  VT_KVM_AT_OPEN,
+  VT_KVM_AT_VERSION,
+  VT_KVM_AT_CREATE,
+} VtKvmStep;
+/* @err: a positive errno; 0 at VT_KVM_AT_VERSION: the version is another one. */
+bool vt_kvm_set_error (GError **error, const char *device, VtKvmStep step, int err);
