@@ -55,10 +55,10 @@ void vt_console_set_surface (VtConsole *console, VtSurface *surface); /* Takes a
 void vt_console_damage (VtConsole *console, int x, int y, int width, int height);
 void vt_console_set_cursor (VtConsole *console, const VtCursor *cursor); /* NULL: hidden. Copied. */
 void vt_console_move_cursor (VtConsole *console, int x, int y);
-/* Whether the guest draws the pointer at absolute positions; viewers choose their mouse mode. */
 
 /* How often the device should look for changes, ns: 1/60 s while somebody watches, longer when only
- * a thumbnail is wanted. The device reads it at each tick. */
+ * a thumbnail is wanted, an hour while nobody looks. The device reads it at each tick; a viewer that
+ * comes asks for an update (below), so a sleeping device hears of it. */
 int64_t vt_console_refresh_interval (const VtConsole *console);
 
 typedef struct
@@ -71,9 +71,16 @@ typedef struct
 void vt_console_on_hint (VtConsole *console, VtContext *context,
                          void (*func) (void *data, const VtConsoleHint *hint), void *data);
 
-/* Asks the device to look now and to call @done when the surface is up to date (screenshots). Set by
- * the device; NULL: always up to date. On @context, lock held. */
+/* @func on @context (lock held) when the surface is wanted up to date on its return (screenshots),
+ * and when a viewer has come. NULL: it always is. */
 void vt_console_on_update (VtConsole *console, VtContext *context, VtFunc func, void *data);
+
+/* @func on @context (lock held) returns (transfer full) what the screen says as UTF-8, a line per
+ * row; NULL in graphics modes. */
+void vt_console_on_text (VtConsole *console, VtContext *context, char *(*func) (void *data),
+                         void *data);
+
+/* A device that goes away takes its hooks back (@func NULL), in unrealize. */
 
 /* Viewer side; any thread ---------------------------------------------------------------------- */
 
@@ -86,7 +93,8 @@ typedef struct
 
 typedef struct VtViewer VtViewer;
 
-/* A viewer starts with everything damaged. @live: it wants 60 Hz, not a thumbnail's pace. */
+/* A viewer starts with everything damaged and takes when it likes; its first call comes with the next
+ * change. It may outlive the console. @live: it wants 60 Hz, not a thumbnail's pace. */
 VtViewer *vt_viewer_new (VtConsole *console, const VtViewerOps *ops, void *data, bool live);
 void      vt_viewer_free (VtViewer *viewer); /* No callback runs once it returns. */
 
@@ -95,7 +103,7 @@ void      vt_viewer_free (VtViewer *viewer); /* No callback runs once it returns
 typedef struct
 {
   VtSurface *surface; /* (transfer full) or NULL where there is no picture. */
-  bool       new_surface; /* Another one than at the last take. */
+  bool       new_surface; /* Another one than at the last take; its size may be the same. */
   unsigned   n_rects;
   VtRect     rects[VT_VIEWER_RECTS]; /* Disjoint; clipped to @surface. */
   bool       cursor_moved, cursor_changed;
@@ -107,7 +115,11 @@ typedef struct
 void vt_viewer_take (VtViewer *viewer, VtFrame *frame);
 void vt_frame_clear (VtFrame *frame);
 
-/* The surface now, brought up to date first (waits for the device's context; no lock held). */
+/* A copy of the surface, brought up to date first (waits for the device's context; no context lock
+ * held); NULL where there is no picture. */
 VtSurface *vt_console_snapshot (VtConsole *console);
+/* What a text screen says (transfer full): rows without trailing blanks, each ended by a newline.
+ * NULL where the guest shows graphics. Waits as above. */
+char *vt_console_text (VtConsole *console);
 void       vt_console_hint (VtConsole *console, const VtConsoleHint *hint);
 const char *vt_console_name (const VtConsole *console);
