@@ -66,12 +66,19 @@ waste (const VtRect *a, const VtRect *b)
   return area (&box) - both;
 }
 
+/* Not where the box would cut into a third: what is cut apart there would be joined here again,
+ * without end. */
 static bool
-worth_joining (const VtRect *a, const VtRect *b)
+worth_joining (const VtDamage *damage, const VtRect *a, const VtRect *b)
 {
-  VtRect box = bounds (a, b);
+  VtRect box = bounds (a, b), common;
 
-  return waste (a, b) <= MAX (WASTE_PIXELS, area (&box) >> WASTE_SHIFT);
+  if (waste (a, b) > MAX (WASTE_PIXELS, area (&box) >> WASTE_SHIFT))
+    return false;
+  for (unsigned i = 0; i < damage->n; i++)
+    if (!contains (&box, &damage->rects[i]) && intersect (&box, &damage->rects[i], &common))
+      return false;
+  return true;
 }
 
 static void
@@ -190,7 +197,7 @@ vt_damage_add (VtDamage *damage, const VtRect *rect, int width, int height)
             settled = true;
           else if (contains (&piece, other))
             drop (damage, i);
-          else if (worth_joining (other, &piece))
+          else if (worth_joining (damage, other, &piece))
             {
               /* The larger rectangle may meet others now: look at all of them again. */
               piece = bounds (other, &piece);
@@ -199,14 +206,11 @@ vt_damage_add (VtDamage *damage, const VtRect *rect, int width, int height)
             }
           else if (intersect (other, &piece, &common))
             {
+              /* It meets one at least, so there is a place. */
               if (n_pieces + 4 > MAX_PIECES)
-                {
-                  piece = bounds (other, &piece);
-                  drop (damage, i);
-                  i = 0;
-                  continue;
-                }
-              n_pieces += cut (&piece, &common, &pieces[n_pieces]);
+                put_grown (damage, piece);
+              else
+                n_pieces += cut (&piece, &common, &pieces[n_pieces]);
               settled = true;
             }
           else
