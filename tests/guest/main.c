@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the command line asks for, one word each: a test's name, or how to end. The last line is
+ * "DONE n failed"; the process's exit status is what isa-debug-exit got.
+ */
+#include "guest.h"
+
+/* The Xen PVH start_info structure, version 1, as far as it is used. */
+typedef struct
+{
+  uint32_t magic, version, flags, n_modules;
+  uint64_t modules, cmdline, rsdp;
+} StartInfo;
+
+#define START_MAGIC 0x336ec578u
+#define COM1 0x3f8
+
+void main (const StartInfo *info);
+
+void
+print (const char *text)
+{
+  for (; *text != '\0'; text++)
+    {
+      while ((inb (COM1 + 5) & 0x20) == 0)
+        relax ();
+      outb (COM1, (uint8_t) *text);
+    }
+}
+
+void
+print_hex (uint64_t v, unsigned digits)
+{
+  char text[17];
+
+  for (unsigned i = 0; i < digits; i++)
+    text[i] = "0123456789abcdef"[(v >> (4 * (digits - 1 - i))) & 15];
+  text[digits] = '\0';
+  print (text);
+}
+
+bool
+fail (const char *why, uint64_t value)
+{
+  print ("  not so: ");
+  print (why);
+  print (", value ");
+  print_hex (value, 16);
+  print ("\n");
+  return false;
+}
+
+static const struct
+{
+  const char *name;
+  bool (*run) (void);
+} tests[] = {
+  { "serial", test_serial }, { "rtc", test_rtc },       { "i8042", test_i8042 },
+  { "pit", test_pit },       { "hpet", test_hpet },     { "pmtimer", test_pm_timer },
+  { "lapic", test_lapic_timer }, { "smp", test_smp },   { "pci", test_pci },
+  { "fwcfg", test_fw_cfg },  { "acpi", test_acpi },     { "smbus", test_smbus },
+  { "vga", test_vga },       { "ahci", test_ahci },     { "msi", test_msi },
+  { "cdrom", test_cdrom },
+};
+
+static bool
+word_is (const char *word, const char *name)
+{
+  while (*name != '\0' && *word == *name)
+    word++, name++;
+  return *name == '\0' && (*word == ' ' || *word == '\0');
+}
+
+static void
+debug_exit (uint8_t value)
+{
+  outb (0xf4, value);
+}
+
+/* S5 by the PM1 control register that every q35 firmware puts at 0x604. */
+static void
+power_off (void)
+{
+  outw (0x604, 0x2000);
+}
+
+/* CMOS byte 0x50 survives a warm reset: the second boot says so and goes on. */
+static bool
+second_boot (void)
+{
+  bool second;
+
+  outb (0x70, 0x50);
+  second = inb (0x71) == 0xa7;
+  outb (0x70, 0x50);
+  outb (0x71, second ? 0 : 0xa7);
+  return second;
+}
+
+static void
+end (const char *word)
+{
+  if (word_is (word, "poweroff"))
+    power_off ();
+  else if (word_is (word, "reset-cf9") && !second_boot ())
+    outb (0xcf9, 0x06);
+  else if (word_is (word, "reset-kbd") && !second_boot ())
+    outb (0x64, 0xfe);
+  else if (word_is (word, "reset-92") && !second_boot ())
+    outb (0x92, 0x01);
+  else if (word_is (word, "triple-fault"))
+    __asm__ volatile ("lidt %0; int3" : : "m"(*(const char (*)[10]) "\0\0\0\0\0\0\0\0\0\0"));
+  else if (word_is (word, "undefined"))
+    __asm__ volatile ("fninit");
+  else if (word_is (word, "hang"))
+    for (;;)
+      __asm__ volatile ("hlt");
+}
+
+void
+main (const StartInfo *info)
+{
+  const char *word = (const char *) (uintptr_t) info->cmdline;
+  unsigned    failed = 0;
+
+  /* 115200 baud, 8N1, FIFOs on. */
+  outb (COM1 + 3, 0x80);
+  outb (COM1, 1);
+  outb (COM1 + 1, 0);
+  outb (COM1 + 3, 0x03);
+  outb (COM1 + 2, 0x01);
+  print ("GUEST\n");
+  if (info->magic != START_MAGIC)
+    {
+      fail ("PVH start_info's magic", info->magic);
+      debug_exit (99);
+    }
+  interrupts_init ();
+  while (*word != '\0')
+    {
+      for (unsigned i = 0; i < sizeof tests / sizeof tests[0]; i++)
+        if (word_is (word, tests[i].name))
+          {
+            bool ok;
+
+            print (tests[i].name);
+            print ("\n");
+            ok = tests[i].run ();
+            mask_all ();
+            print (ok ? "PASS " : "FAIL ");
+            print (tests[i].name);
+            print ("\n");
+            failed += !ok;
+          }
+      end (word);
+      while (*word != ' ' && *word != '\0')
+        word++;
+      while (*word == ' ')
+        word++;
+    }
+  print ("DONE ");
+  print_hex (failed, 2);
+  print (" failed\n");
+  debug_exit ((uint8_t) failed);
+  for (;;)
+    __asm__ volatile ("hlt");
+}
+
+/* gcc may make calls of these from loops and assignments. */
+void *memset (void *to, int c, size_t n);
+void *memcpy (void *to, const void *from, size_t n);
+
+void *
+memset (void *to, int c, size_t n)
+{
+  void *at = to;
+
+  __asm__ volatile ("rep stosb" : "+D"(at), "+c"(n) : "a"(c) : "memory");
+  return to;
+}
+
+void *
+memcpy (void *to, const void *from, size_t n)
+{
+  void *at = to;
+
+  __asm__ volatile ("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
+  return to;
+}
