@@ -15,7 +15,30 @@ typedef struct
 #define START_MAGIC 0x336ec578u
 #define COM1 0x3f8
 
+typedef struct
+{
+  uint64_t address, size, cmdline, reserved;
+} Module;
+
 void main (const StartInfo *info);
+
+static const StartInfo *start_info;
+
+/* The boot tests give "VITRINE INITRD" and 100000 bytes more. */
+static bool
+test_initrd (void)
+{
+  const Module *module = (const Module *) (uintptr_t) start_info->modules;
+  const char   *want = "VITRINE INITRD", *is;
+
+  CHECK (start_info->n_modules == 1, start_info->n_modules);
+  CHECK (module->size == 100014, module->size);
+  is = (const char *) (uintptr_t) module->address;
+  for (unsigned i = 0; want[i] != '\0'; i++)
+    CHECK (is[i] == want[i], is[i]);
+  CHECK (is[100013] == '!', is[100013]);
+  return true;
+}
 
 void
 print (const char *text)
@@ -60,7 +83,7 @@ static const struct
   { "lapic", test_lapic_timer }, { "smp", test_smp },   { "pci", test_pci },
   { "fwcfg", test_fw_cfg },  { "acpi", test_acpi },     { "smbus", test_smbus },
   { "vga", test_vga },       { "ahci", test_ahci },     { "msi", test_msi },
-  { "cdrom", test_cdrom },
+  { "cdrom", test_cdrom },   { "initrd", test_initrd },
 };
 
 static bool
@@ -129,6 +152,7 @@ main (const StartInfo *info)
   outb (COM1 + 1, 0);
   outb (COM1 + 3, 0x03);
   outb (COM1 + 2, 0x01);
+  start_info = info;
   print ("GUEST\n");
   if (info->magic != START_MAGIC)
     {
