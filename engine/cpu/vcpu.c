@@ -84,6 +84,9 @@ vt_cpus_run (VtCpuEngine *engine)
 void
 vt_cpus_hold (VtCpuEngine *engine)
 {
+  /* While it is being made nothing runs, and it may fail already. */
+  if (!g_atomic_int_get (&engine->ready))
+    return;
   g_mutex_lock (&engine->lock);
   hold_locked (engine);
   g_mutex_unlock (&engine->lock);
@@ -157,6 +160,7 @@ engine_new (const VtVcpuOps *ops, const VtCpuEngineConfig *config, GError **erro
           return NULL;
         }
     }
+  g_atomic_int_set (&engine->ready, 1);
   return engine;
 }
 

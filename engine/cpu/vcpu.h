@@ -203,6 +203,7 @@ struct VtCpuEngine
   GMutex lock;
   GCond  changed;
   bool   running, quit;
+  gint   ready; /* Every vCPU has its thread. */
 };
 
 struct VtCpu
