@@ -78,6 +78,8 @@ VtConsole *vt_machine_add_console (VtMachine *machine, const char *name);
 /* Owned by the machine: closed with it. */
 void vt_machine_own_block (VtMachine *machine, VtBlock *block);
 void vt_machine_own_char (VtMachine *machine, VtChar *chr);
+/* Anything else (buses, shared lines): @destroy runs after the devices are gone, the last first. */
+void vt_machine_own (VtMachine *machine, void *object, void (*destroy) (void *object));
 /* The channel for serial port @n as the configuration or the command line says; NULL: none. */
 VtChar *vt_machine_serial (VtMachine *machine, unsigned n);
 

@@ -20,6 +20,9 @@ typedef enum
   VITRINE_STATE_CRASHED,  /* The guest can't go on; its memory and screen are still there to see. */
 } VitrineState;
 
+#define VITRINE_TYPE_STATE (vitrine_state_get_type ())
+GType vitrine_state_get_type (void);
+
 typedef enum
 {
   VITRINE_END_NONE,       /* Still on, or never was. */
@@ -29,6 +32,9 @@ typedef enum
   VITRINE_END_ERROR,      /* It couldn't start. */
   VITRINE_END_CRASH,      /* Triple fault, KVM internal error, emulation failure. */
 } VitrineEnd;
+
+#define VITRINE_TYPE_END (vitrine_end_get_type ())
+GType vitrine_end_get_type (void);
 
 /* Properties: "config" (construct-only), "state", "end", "status" (a sentence: why it is in this
  * state, NULL where there is nothing to say), "detail" (registers and decoded instruction after a
