@@ -217,6 +217,21 @@ vitrine_machine_screenshot (VitrineMachine *self, guint n, const char *path, GEr
   return done;
 }
 
+char *
+vitrine_machine_get_text (VitrineMachine *self, guint n, GError **error)
+{
+  VtConsole *console = vt_display_console (self, n);
+  char      *text = console ? vt_console_text (console) : NULL;
+  if (!console)
+    vt_set_error (error, VITRINE_ERROR_NOT_FOUND, "“%s” has no screen %u to read.",
+                  vitrine_config_get_name (self->config), n);
+  else if (!text)
+    vt_set_error (error, VITRINE_ERROR_STATE,
+                  "“%s” shows graphics now; take a screenshot instead.",
+                  vitrine_config_get_name (self->config));
+  return text;
+}
+
 const char *
 vitrine_machine_get_serial_name (VitrineMachine *self, guint n)
 {

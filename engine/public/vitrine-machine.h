@@ -90,6 +90,9 @@ gboolean vitrine_machine_change_medium (VitrineMachine *machine, const char *id,
 guint    vitrine_machine_get_n_consoles (VitrineMachine *machine);
 /* Writes console @n's picture as PNG. */
 gboolean vitrine_machine_screenshot (VitrineMachine *machine, guint n, const char *path, GError **error);
+/* What console @n says where it is in a text mode (transfer full): rows without trailing blanks, each
+ * ended by a newline. An error where it shows graphics. */
+char    *vitrine_machine_get_text (VitrineMachine *machine, guint n, GError **error);
 
 /* Where serial port @n can be reached: a pty's or socket's path; NULL where it can't. */
 const char *vitrine_machine_get_serial_name (VitrineMachine *machine, guint n);
