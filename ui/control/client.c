@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Connects to a machine's process, calls it, asks for its state.
+ */
+#include "client.h"
+
+#include <gio/gunixsocketaddress.h>
+#include <glib/gi18n.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "instance.h"
+#include "interface.h"
+
+/* G_IO_ERROR and G_DBUS_ERROR become sentences of ours; VITRINE_ERROR stays what the process said. */
+static void
+translate (GError **error, GError *cause)
+{
+  g_dbus_error_strip_remote_error (cause);
+  if (cause->domain == VITRINE_ERROR)
+    {
+      g_propagate_error (error, cause);
+      return;
+    }
+  if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+    g_set_error (error, VITRINE_ERROR, VITRINE_ERROR_BUSY,
+                 _("The machine's process doesn't answer; “vitrine stop --force” ends it."));
+  else if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_CLOSED))
+    g_set_error (error, VITRINE_ERROR, VITRINE_ERROR_STATE, _("The machine's process has ended."));
+  else
+    g_set_error (error, VITRINE_ERROR, VITRINE_ERROR_FAILED,
+                 _("Can't talk to the machine's process: %s."), cause->message);
+  g_error_free (cause);
+}
+
+static GDBusConnection *
+connect_to (const char *path, GError **error)
+{
+  g_autoptr (GSocketAddress) address = g_unix_socket_address_new (path);
+  g_autoptr (GSocket) socket = g_socket_new (G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM,
+                                             G_SOCKET_PROTOCOL_DEFAULT, error);
+  if (!socket)
+    return NULL;
+  /* A process that hangs doesn't finish the handshake. */
+  g_socket_set_timeout (socket, VT_CONTROL_TIMEOUT_MS / 1000);
+  if (!g_socket_connect (socket, address, NULL, error))
+    return NULL;
+  g_autoptr (GCredentials) peer = g_socket_get_credentials (socket, error);
+  if (!peer)
+    return NULL;
+  if (g_credentials_get_unix_user (peer, NULL) != geteuid ())
+    {
+      g_set_error (error, VITRINE_ERROR, VITRINE_ERROR_DENIED,
+                   _("Another user listens at the machine's socket %s."), path);
+      return NULL;
+    }
+  g_autoptr (GSocketConnection) stream = g_socket_connection_factory_create_connection (socket);
+  GDBusConnection *connection = g_dbus_connection_new_sync (
+      G_IO_STREAM (stream), NULL, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, error);
+  if (connection)
+    g_socket_set_timeout (socket, 0);
+  return connection;
+}
+
+GDBusConnection *
+vt_control_connect (const char *folder, GError **error)
+{
+  VtInstance instance;
+  GError    *cause = NULL;
+  vt_control_register_errors ();
+  vt_instance_query (folder, &instance);
+  if (!instance.running || !instance.socket)
+    {
+      g_set_error (error, VITRINE_ERROR,
+                   instance.running ? VITRINE_ERROR_BUSY : VITRINE_ERROR_STATE, "%s",
+                   instance.running   ? _("The machine is just being started; try again.")
+                   : instance.crashed ? _("The machine's process died; “vitrine start” starts it.")
+                                      : _("The machine is off; “vitrine start” starts it."));
+      vt_instance_clear (&instance);
+      return NULL;
+    }
+  GDBusConnection *connection = connect_to (instance.socket, &cause);
+  vt_instance_clear (&instance);
+  if (cause)
+    translate (error, cause);
+  return connection;
+}
+
+GVariant *
+vt_control_call (GDBusConnection *connection, const char *method, GVariant *parameters,
+                 int timeout_ms, GError **error)
+{
+  GError   *cause = NULL;
+  GVariant *result = g_dbus_connection_call_sync (connection, NULL, VT_CONTROL_PATH,
+                                                  VT_CONTROL_INTERFACE, method, parameters, NULL,
+                                                  G_DBUS_CALL_FLAGS_NONE, timeout_ms, NULL, &cause);
+  if (!result)
+    translate (error, cause);
+  return result;
+}
+
+void
+vt_control_call_async (GDBusConnection *connection, const char *method, GVariant *parameters,
+                       int timeout_ms, GAsyncReadyCallback callback, gpointer data)
+{
+  g_dbus_connection_call (connection, NULL, VT_CONTROL_PATH, VT_CONTROL_INTERFACE, method,
+                          parameters, NULL, G_DBUS_CALL_FLAGS_NONE, timeout_ms, NULL, callback,
+                          data);
+}
+
+GVariant *
+vt_control_call_finish (GDBusConnection *connection, GAsyncResult *result, GError **error)
+{
+  GError   *cause = NULL;
+  GVariant *answer = g_dbus_connection_call_finish (connection, result, &cause);
+  if (!answer)
+    translate (error, cause);
+  return answer;
+}
+
+guint
+vt_control_watch_state (GDBusConnection *connection, GDBusSignalCallback func, gpointer data)
+{
+  return g_dbus_connection_signal_subscribe (connection, NULL, VT_CONTROL_INTERFACE, "StateChanged",
+                                             VT_CONTROL_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE, func,
+                                             data, NULL);
+}
+
+char *
+vt_control_query_state (const char *folder, GVariant **status)
+{
+  VtInstance instance;
+  if (status)
+    *status = NULL;
+  vt_instance_query (folder, &instance);
+  bool running = instance.running, crashed = instance.crashed, known = instance.socket != NULL;
+  vt_instance_clear (&instance);
+  if (!running)
+    return g_strdup (crashed ? "crashed" : "off");
+  if (!known)
+    return g_strdup ("starting");
+
+  g_autoptr (GDBusConnection) connection = vt_control_connect (folder, NULL);
+  g_autoptr (GVariant) answer = NULL;
+  if (connection)
+    answer = vt_control_call (connection, "GetStatus", NULL, VT_CONTROL_TIMEOUT_MS, NULL);
+  if (!answer)
+    {
+      /* It may have ended in between. */
+      vt_instance_query (folder, &instance);
+      running = instance.running;
+      crashed = instance.crashed;
+      vt_instance_clear (&instance);
+      return g_strdup (running ? "unresponsive" : crashed ? "crashed" : "off");
+    }
+  g_autoptr (GVariant) dictionary = NULL;
+  const char *state = "unresponsive";
+  if (g_variant_is_of_type (answer, G_VARIANT_TYPE ("(a{sv})")))
+    {
+      g_variant_get (answer, "(@a{sv})", &dictionary);
+      g_variant_lookup (dictionary, "state", "&s", &state);
+    }
+  char *result = g_strdup (state);
+  if (status)
+    *status = g_steal_pointer (&dictionary);
+  return result;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The other half of org.vitrine.Machine1: talks to the process of a running machine, and starts one.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "vitrine-error.h"
+
+/* How long to wait for an answer that needs no work. */
+#define VT_CONTROL_TIMEOUT_MS 5000
+
+/**
+ * vt_control_connect:
+ * @folder: the machine's.
+ *
+ * Returns: a connection to the machine's process (transfer full), or NULL and VITRINE_ERROR_STATE
+ * where it doesn't run, VITRINE_ERROR_BUSY where the process doesn't answer.
+ */
+GDBusConnection *vt_control_connect (const char *folder, GError **error);
+
+/**
+ * vt_control_call:
+ * @parameters: (nullable): floating references are taken.
+ * @timeout_ms: as of g_dbus_connection_call(); G_MAXINT: as long as it takes.
+ *
+ * Calls @method and waits. Errors are those of the machine's process, in VITRINE_ERROR.
+ *
+ * Returns: the answer's tuple (transfer full), NULL with @error set.
+ */
+GVariant *vt_control_call (GDBusConnection *connection, const char *method, GVariant *parameters,
+                           int timeout_ms, GError **error);
+
+/* The same without waiting, for a program with a main loop. */
+void      vt_control_call_async (GDBusConnection *connection, const char *method,
+                                 GVariant *parameters, int timeout_ms, GAsyncReadyCallback callback,
+                                 gpointer data);
+GVariant *vt_control_call_finish (GDBusConnection *connection, GAsyncResult *result,
+                                  GError **error);
+
+/* Calls @func whenever the machine's state changes; (s state, s status). */
+guint vt_control_watch_state (GDBusConnection *connection, GDBusSignalCallback func, gpointer data);
+
+/**
+ * vt_control_query_state:
+ * @status: (out) (nullable): gets GetStatus's dictionary, or NULL where no process answers.
+ *
+ * "off", "crashed" (its process was killed or died), "unresponsive", or what the machine says
+ * ("running" …). (transfer full)
+ */
+char *vt_control_query_state (const char *folder, GVariant **status);
+
+/**
+ * vt_control_start:
+ * @headless: without a window even where there is a display.
+ *
+ * Starts a process of its own for the machine, and waits until the machine runs or has failed. The
+ * process's messages go to log.txt in @folder.
+ */
+gboolean vt_control_start (const char *name, const char *folder, gboolean headless, GError **error);
+
+/* The process's half of that: tells the one who waits at @fd, and closes it. NULL @error: it runs. */
+void vt_control_tell_started (int fd, const GError *error);
