@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Keys, the typist, the library's folders, the machine's lock, and the control socket with a machine
+ * that has no engine.
+ */
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <linux/input-event-codes.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control/client.h"
+#include "control/instance.h"
+#include "control/interface.h"
+#include "control/keys.h"
+#include "control/library.h"
+#include "control/server.h"
+#include "control/typist.h"
+#include "fake-machine.h"
+
+static void
+test_chords (void)
+{
+  static const struct
+  {
+    const char *chord;
+    guint       n, codes[3];
+  } good[] = {
+    { "ctrl+alt+delete", 3, { KEY_LEFTCTRL, KEY_LEFTALT, KEY_DELETE } },
+    { "F12", 1, { KEY_F12 } },
+    { "Return", 1, { KEY_ENTER } },
+    { "a", 1, { KEY_A } },
+    { "A", 1, { KEY_A } },
+    { "Shift+A", 2, { KEY_LEFTSHIFT, KEY_A } },
+    { "/", 1, { KEY_SLASH } },
+    { "Ctrl+plus", 3, { KEY_LEFTCTRL, KEY_LEFTSHIFT, KEY_EQUAL } },
+  };
+  static const char *const bad[] = { "", "+", "ctrl+", "hyper", "ctrl++a", "é", "?", "a+b+c+d+e+f+g+h+i",
+                                     "\x01" };
+  guint                    codes[VT_KEYS_MAX_CHORD];
+  for (guint i = 0; i < G_N_ELEMENTS (good); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_assert_cmpuint (vt_keys_parse_chord (good[i].chord, codes, &error), ==, good[i].n);
+      g_assert_no_error (error);
+      for (guint j = 0; j < good[i].n; j++)
+        g_assert_cmpuint (codes[j], ==, good[i].codes[j]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_assert_cmpuint (vt_keys_parse_chord (bad[i], codes, &error), ==, 0);
+      g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_INVALID);
+    }
+}
+
+/* Every printable character of ASCII has a key, no two the same, and nothing else has one. */
+static void
+test_characters (void)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
+  for (gunichar ch = ' '; ch < 127; ch++)
+    {
+      guint    code;
+      gboolean shift;
+      g_assert_true (vt_keys_from_char (ch, &code, &shift));
+      g_assert_true (g_hash_table_add (seen, GUINT_TO_POINTER (code << 1 | shift)));
+      g_assert_cmpint (shift, ==, g_ascii_isupper ((char) ch) || strchr ("!@#$%^&*()_+{}:\"~|<>?",
+                                                                         (int) ch) != NULL);
+    }
+  guint    code;
+  gboolean shift;
+  g_assert_false (vt_keys_from_char (0, &code, &shift));
+  g_assert_false (vt_keys_from_char (0xe9, &code, &shift));
+  g_assert_false (vt_keys_from_char (0x10ffff, &code, &shift));
+}
+
+/* A temporary home and runtime folder, and a machine "a" in it. */
+typedef struct
+{
+  char            *root, *folder, *socket;
+  VitrineConfig   *config;
+  VitrineMachine  *machine;
+  VtControlServer *server;
+  int              lock;
+} Fixture;
+
+static void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *entry;
+  while (dir && (entry = g_dir_read_name (dir)))
+    {
+      g_autofree char *below = g_build_filename (path, entry, NULL);
+      if (g_file_test (below, G_FILE_TEST_IS_DIR) && !g_file_test (below, G_FILE_TEST_IS_SYMLINK))
+        remove_tree (below);
+      else
+        g_unlink (below);
+    }
+  g_rmdir (path);
+}
+
+static void
+fixture_init (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  f->root = g_dir_make_tmp ("vitrine-XXXXXX", NULL);
+  g_setenv ("VITRINE_HOME", f->root, TRUE);
+  g_setenv ("XDG_RUNTIME_DIR", f->root, TRUE);
+  f->config = vitrine_config_new ("a");
+  g_object_set (f->config, "description", data ? data : "", NULL);
+  g_assert_true (vt_library_add (f->config, NULL, NULL, &error));
+  g_assert_no_error (error);
+  g_clear_object (&f->config);
+  f->folder = vt_library_find ("a", &error);
+  g_assert_no_error (error);
+  f->config = vitrine_config_load (f->folder, &error);
+  g_assert_no_error (error);
+  f->lock = -1;
+}
+
+static void
+fixture_finish (Fixture *f, gconstpointer data)
+{
+  vt_control_server_free (f->server);
+  g_clear_object (&f->machine);
+  g_clear_object (&f->config);
+  if (f->lock >= 0)
+    close (f->lock);
+  remove_tree (f->root);
+  g_free (f->root);
+  g_free (f->folder);
+  g_free (f->socket);
+}
+
+static void
+test_library (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *outside = g_build_filename (f->root, "precious", NULL);
+  g_autofree char *precious = g_build_filename (outside, "data", NULL);
+  g_autofree char *link = g_build_filename (f->folder, "link", NULL);
+  g_autofree char *inside = g_build_filename (f->folder, "sub", NULL);
+  g_autofree char *file = g_build_filename (inside, "file", NULL);
+
+  g_assert_false (vt_library_add (f->config, NULL, NULL, &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_EXISTS);
+  g_clear_error (&error);
+
+  g_assert_cmpint (g_mkdir (outside, 0700), ==, 0);
+  g_assert_true (g_file_set_contents (precious, "x", 1, NULL));
+  g_assert_cmpint (symlink (outside, link), ==, 0);
+  g_assert_cmpint (g_mkdir (inside, 0700), ==, 0);
+  g_assert_true (g_file_set_contents (file, "x", 1, NULL));
+
+  g_auto (GStrv) names = vt_library_list (&error);
+  g_assert_cmpuint (g_strv_length (names), ==, 1);
+  g_assert_cmpstr (names[0], ==, "a");
+
+  int lock = vt_instance_lock (f->folder, &error);
+  g_assert_no_error (error);
+  g_assert_false (vt_library_delete ("a", &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_BUSY);
+  g_clear_error (&error);
+  g_assert_true (g_file_test (file, G_FILE_TEST_EXISTS));
+  vt_instance_release (lock);
+
+  g_assert_true (vt_library_delete ("a", &error));
+  g_assert_no_error (error);
+  g_assert_false (g_file_test (f->folder, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_test (precious, G_FILE_TEST_EXISTS));
+  g_assert_false (vt_library_delete ("a", &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+  g_assert_false (vt_library_delete ("../precious", &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_INVALID);
+  g_clear_error (&error);
+
+  /* A folder elsewhere that is only linked to. */
+  g_assert_cmpint (symlink (outside, f->folder), ==, 0);
+  g_assert_false (vt_library_delete ("a", &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_INVALID);
+  g_assert_true (g_file_test (precious, G_FILE_TEST_EXISTS));
+}
+
+static gboolean
+fail_prepare (VitrineConfig *config, const char *folder, gpointer data, GError **error)
+{
+  g_autofree char *file = g_build_filename (folder, "half", NULL);
+  g_assert_true (g_file_set_contents (file, "x", 1, NULL));
+  g_set_error (error, VITRINE_ERROR, VITRINE_ERROR_NO_SPACE, "full");
+  return FALSE;
+}
+
+static void
+test_half_made (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VitrineConfig) config = vitrine_config_new ("b");
+  g_assert_false (vt_library_add (config, fail_prepare, NULL, &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_NO_SPACE);
+  guint n = 0;
+  g_autoptr (GDir) dir = g_dir_open (f->root, 0, NULL);
+  while (g_dir_read_name (dir))
+    n++;
+  g_assert_cmpuint (n, ==, 1);
+}
+
+static void
+test_lock (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  VtInstance       instance;
+  g_autofree char *state = NULL;
+
+  vt_instance_query (f->folder, &instance);
+  g_assert_false (instance.running || instance.crashed);
+
+  int lock = vt_instance_lock (f->folder, &error);
+  g_assert_no_error (error);
+  g_assert_true (vt_instance_publish (lock, "/x/y", &error));
+  vt_instance_query (f->folder, &instance);
+  g_assert_true (instance.running && !instance.crashed);
+  g_assert_cmpint (instance.pid, ==, getpid ());
+  g_assert_cmpstr (instance.socket, ==, "/x/y");
+  vt_instance_clear (&instance);
+
+  g_assert_cmpint (vt_instance_lock (f->folder, &error), ==, -1);
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_BUSY);
+  g_clear_error (&error);
+
+  /* As a killed process leaves it. */
+  close (lock);
+  vt_instance_query (f->folder, &instance);
+  g_assert_true (!instance.running && instance.crashed && !instance.socket);
+  state = vt_control_query_state (f->folder, NULL);
+  g_assert_cmpstr (state, ==, "crashed");
+
+  lock = vt_instance_lock (f->folder, &error);
+  g_assert_no_error (error);
+  vt_instance_release (lock);
+  vt_instance_query (f->folder, &instance);
+  g_assert_false (instance.running || instance.crashed);
+
+  /* Nonsense in it is no worse than nothing. */
+  g_autofree char *path = g_build_filename (f->folder, "lock", NULL);
+  g_autofree char *long_text = g_strnfill (100000, '9');
+  const char      *texts[] = { "", "\n\n\n", "x\ny\n", "99999999999999999999\n/a\n", "-1\n/a", long_text };
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      g_assert_true (g_file_set_contents (path, texts[i], -1, NULL));
+      vt_instance_query (f->folder, &instance);
+      g_assert_false (instance.running);
+      vt_instance_clear (&instance);
+    }
+}
+
+static void
+test_runtime (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *runtime = vt_instance_runtime_folder (f->config, &error);
+  g_assert_no_error (error);
+  struct stat st;
+  g_assert_cmpint (stat (runtime, &st), ==, 0);
+  g_assert_cmpint (st.st_mode & 0777, ==, 0700);
+  g_autofree char *again = vt_instance_runtime_folder (f->config, &error);
+  g_assert_cmpstr (runtime, ==, again);
+
+  g_assert_cmpint (g_chmod (runtime, 0755), ==, 0);
+  g_assert_null (vt_instance_runtime_folder (f->config, &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_DENIED);
+  g_clear_error (&error);
+  vt_instance_remove_runtime (runtime);
+  g_assert_false (g_file_test (runtime, G_FILE_TEST_EXISTS));
+
+  g_assert_cmpint (symlink ("/tmp", runtime), ==, 0);
+  g_assert_null (vt_instance_runtime_folder (f->config, &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_DENIED);
+}
+
+static void
+done_cb (gpointer data, const GError *error)
+{
+  *(int *) data = error ? -1 : 1;
+}
+
+static void
+wait_for (int *flag)
+{
+  while (!*flag)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static void
+start_machine (Fixture *f)
+{
+  f->machine = vitrine_machine_new (f->config);
+  vitrine_machine_start (f->machine, NULL, NULL);
+  while (vitrine_machine_get_state (f->machine) != VITRINE_STATE_RUNNING)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static void
+test_typist (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  int done = 0;
+  start_machine (f);
+  VtTypist *typist = vt_typist_new (f->machine);
+
+  g_assert_true (vt_typist_type (typist, "aB\n", 1, done_cb, &done, &error));
+  wait_for (&done);
+  g_assert_cmpint (done, ==, 1);
+  g_assert_cmpstr (fake_machine_log (f->machine), ==,
+                   "key 30 down\nkey 30 up\nkey 42 down\nkey 48 down\nkey 48 up\nkey 42 up\n"
+                   "key 28 down\nkey 28 up\n");
+
+  g_assert_false (vt_typist_type (typist, "abcé", 1, done_cb, &done, &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_INVALID);
+  g_assert_nonnull (strstr (error->message, "é"));
+  g_clear_error (&error);
+  g_assert_false (vt_typist_click (typist, -1, 0, 1, 1, done_cb, &done, &error));
+  g_clear_error (&error);
+
+  gsize before = strlen (fake_machine_log (f->machine));
+  done = 0;
+  g_assert_true (vt_typist_click (typist, 10, 20, 1, 2, done_cb, &done, &error));
+  wait_for (&done);
+  g_assert_cmpstr (fake_machine_log (f->machine) + before, ==,
+                   "position 10 20\nbutton 1 down\nbutton 1 up\nbutton 1 down\nbutton 1 up\n");
+
+  /* A paused guest gets nothing, and what waits ends with the machine. */
+  before = strlen (fake_machine_log (f->machine));
+  done = 0;
+  g_assert_true (vitrine_machine_pause (f->machine, NULL));
+  g_assert_true (vt_typist_type (typist, "x", 1, done_cb, &done, &error));
+  for (int i = 0; i < 3; i++)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (strlen (fake_machine_log (f->machine)), ==, before);
+  vt_typist_free (typist);
+  g_assert_cmpint (done, ==, -1);
+}
+
+static void
+test_relative (Fixture *f, gconstpointer data)
+{
+  int x = 500, y = 500, done = 0;
+  start_machine (f);
+  VtTypist *typist = vt_typist_new (f->machine);
+  g_assert_true (vt_typist_click (typist, 310, 45, 0, 0, done_cb, &done, NULL));
+  wait_for (&done);
+  /* A pointer that stops at the edges ends where it was sent. */
+  g_auto (GStrv) lines = g_strsplit (fake_machine_log (f->machine), "\n", -1);
+  for (char **line = lines; *line; line++)
+    {
+      int dx, dy;
+      if (sscanf (*line, "motion %d %d", &dx, &dy) != 2)
+        continue;
+      x = MAX (x + dx, 0);
+      y = MAX (y + dy, 0);
+    }
+  g_assert_cmpint (x, ==, 310);
+  g_assert_cmpint (y, ==, 45);
+  vt_typist_free (typist);
+}
+
+static void
+serve (Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  start_machine (f);
+  f->socket = g_build_filename (f->root, "control", NULL);
+  f->server = vt_control_server_new (f->machine, f->socket, &error);
+  g_assert_no_error (error);
+  f->lock = vt_instance_lock (f->folder, &error);
+  g_assert_no_error (error);
+  g_assert_true (vt_instance_publish (f->lock, f->socket, &error));
+}
+
+/* The client blocks, so it has a thread; the server's loop is the test's. */
+typedef struct
+{
+  void (*func) (Fixture *f);
+  Fixture *f;
+  int      done;
+} Client;
+
+static gboolean
+end_client_cb (gpointer data)
+{
+  ((Client *) data)->done = 1;
+  return G_SOURCE_REMOVE;
+}
+
+static gpointer
+client_thread (gpointer data)
+{
+  Client *client = data;
+  client->func (client->f);
+  g_idle_add (end_client_cb, client);
+  return NULL;
+}
+
+static void
+with_client (Fixture *f, void (*func) (Fixture *f))
+{
+  Client   client = { func, f, 0 };
+  GThread *thread = g_thread_new ("client", client_thread, &client);
+  wait_for (&client.done);
+  g_thread_join (thread);
+}
+
+static void
+call_all (Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDBusConnection) connection = vt_control_connect (f->folder, &error);
+  g_assert_no_error (error);
+  static const struct
+  {
+    const char *method, *arguments;
+    int         code; /* -1: it works. */
+  } calls[] = {
+    { "Pause", "()", -1 },
+    { "Pause", "()", VITRINE_ERROR_STATE },
+    { "Resume", "()", -1 },
+    { "Reset", "()", -1 },
+    { "Type", "('hello', uint32 1)", -1 },
+    { "Type", "('h\u00e9', uint32 1)", VITRINE_ERROR_INVALID },
+    { "Key", "('ctrl+alt+delete',)", -1 },
+    { "Key", "('hyper',)", VITRINE_ERROR_INVALID },
+    { "Click", "(1, 2, uint32 3, uint32 1)", -1 },
+    { "Click", "(1, 2, uint32 9, uint32 1)", VITRINE_ERROR_INVALID },
+    { "Move", "(1, 2)", -1 },
+    { "Move", "(100000, 2)", VITRINE_ERROR_INVALID },
+    { "ListMedia", "()", -1 },
+    { "ChangeMedium", "('cd0', '/x.iso', false)", -1 },
+    { "ChangeMedium", "('cd0', '', true)", -1 },
+    { "ChangeMedium", "('cd0', 'x.iso', false)", VITRINE_ERROR_INVALID },
+    { "ChangeMedium", "('cd9', '', false)", VITRINE_ERROR_NOT_FOUND },
+    { "Screenshot", "(uint32 7, '/x')", VITRINE_ERROR_STATE },
+    { "Screenshot", "(uint32 0, 'x')", VITRINE_ERROR_INVALID },
+    { "Screenshot", "(uint32 0, '/nonexistent/x')", VITRINE_ERROR_DENIED },
+    { "ShowWindow", "()", VITRINE_ERROR_UNSUPPORTED },
+    { "GetStatus", "()", -1 },
+    { "Nonsense", "()", VITRINE_ERROR_FAILED },
+    { "Type", "()", VITRINE_ERROR_FAILED },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (calls); i++)
+    {
+      GVariant *arguments = g_variant_new_parsed (calls[i].arguments);
+      g_autoptr (GVariant) answer
+          = vt_control_call (connection, calls[i].method, arguments, 30000, &error);
+      g_test_message ("%s %s: %s", calls[i].method, calls[i].arguments,
+                      error ? error->message : "ok");
+      if (calls[i].code < 0)
+        g_assert_no_error (error);
+      else
+        g_assert_error (error, VITRINE_ERROR, calls[i].code);
+      g_clear_error (&error);
+    }
+  g_autoptr (GVariant) status = NULL;
+  g_autofree char *state = vt_control_query_state (f->folder, &status);
+  g_assert_cmpstr (state, ==, "running");
+  const char *name = NULL;
+  g_assert_true (g_variant_lookup (status, "name", "&s", &name));
+  g_assert_cmpstr (name, ==, "a");
+}
+
+static void
+test_protocol (Fixture *f, gconstpointer data)
+{
+  serve (f);
+  with_client (f, call_all);
+  g_assert_nonnull (strstr (fake_machine_log (f->machine), "medium /x.iso 0\nmedium - 1\n"));
+}
+
+/* Peers that say nothing, nonsense, or leave in the middle. */
+static void
+behave_badly (Fixture *f)
+{
+  static const char *const words[]
+      = { "", "\0", "nonsense\r\n", "\0AUTH ANONYMOUS\r\n", "\0AUTH EXTERNAL\r\nBEGIN\r\n" };
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  g_strlcpy (address.sun_path, f->socket, sizeof address.sun_path);
+  for (guint round = 0; round < 20; round++)
+    for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+      {
+        int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        g_assert_cmpint (connect (fd, (struct sockaddr *) &address, sizeof address), ==, 0);
+        size_t len = i ? 1 + strlen (words[i] + 1) : 0;
+        if (i == 2)
+          len = strlen (words[i]);
+        g_assert_cmpint (send (fd, words[i], len, MSG_NOSIGNAL), ==, (ssize_t) len);
+        close (fd);
+      }
+  g_autofree char *state = vt_control_query_state (f->folder, NULL);
+  g_assert_cmpstr (state, ==, "running");
+}
+
+static void
+test_bad_peers (Fixture *f, gconstpointer data)
+{
+  serve (f);
+  with_client (f, behave_badly);
+}
+
+static void
+query_unresponsive (Fixture *f)
+{
+  g_autofree char *state = vt_control_query_state (f->folder, NULL);
+  g_assert_cmpstr (state, ==, "unresponsive");
+  g_autoptr (GError) error = NULL;
+  g_assert_null (vt_control_connect (f->folder, &error));
+  g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_FAILED);
+}
+
+/* The lock is held and the socket is gone. */
+static void
+test_unresponsive (Fixture *f, gconstpointer data)
+{
+  serve (f);
+  g_unlink (f->socket);
+  query_unresponsive (f);
+  /* The server removes it at its end, and complains where it can't. */
+  g_assert_true (g_file_set_contents (f->socket, "", 0, NULL));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/control/chords", test_chords);
+  g_test_add_func ("/control/characters", test_characters);
+#define ADD(path, func, data) g_test_add (path, Fixture, data, fixture_init, func, fixture_finish)
+  ADD ("/control/library", test_library, NULL);
+  ADD ("/control/half-made", test_half_made, NULL);
+  ADD ("/control/lock", test_lock, NULL);
+  ADD ("/control/runtime", test_runtime, NULL);
+  ADD ("/control/typist", test_typist, NULL);
+  ADD ("/control/relative", test_relative, "relative");
+  ADD ("/control/protocol", test_protocol, NULL);
+  ADD ("/control/bad-peers", test_bad_peers, NULL);
+  ADD ("/control/unresponsive", test_unresponsive, NULL);
+  return g_test_run ();
+}
