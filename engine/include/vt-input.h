@@ -62,7 +62,8 @@ VtLeds vt_input_leds (const VtInput *input);
 /* Releases every key and button that is down (a viewer lost its focus or connection). */
 void vt_input_release_all (VtInput *input);
 
-/* @func on any thread when is_absolute or the LEDs change. */
+/* @func on any thread, perhaps under a device's lock, when is_absolute or the LEDs change: it posts,
+ * or only reads the hub; it may not make or free watches. */
 typedef struct VtInputWatch VtInputWatch;
 VtInputWatch *vt_input_watch_new (VtInput *input, VtFunc func, void *data);
 void          vt_input_watch_free (VtInputWatch *watch);
