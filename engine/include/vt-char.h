@@ -23,6 +23,8 @@ typedef struct
 {
   size_t (*write) (VtChar *chr, const uint8_t *bytes, size_t len);
   void (*poll) (VtChar *chr); /* The user has room again: read on. */
+  /* A user has come (watches are made on its context) or is about to go. May be NULL. */
+  void (*attached) (VtChar *chr, bool attached);
   void (*close) (VtChar *chr); /* Frees. */
 } VtCharOps;
 
