@@ -3,12 +3,18 @@
  * The one list of device classes and boards.
  */
 #include "platform/bios-rom.h"
+#include "platform/debug-port.h"
 #include "platform/fw-cfg.h"
+#include "platform/mc146818.h"
+#include "platform/serial-16550.h"
 #include "vt-board.h"
 
 const VtDeviceClass *const vt_device_classes[] = {
   &vt_bios_rom_class,
+  &vt_debug_port_class,
   &vt_fw_cfg_class,
+  &vt_mc146818_class,
+  &vt_serial_16550_class,
   NULL,
 };
 
