@@ -17,12 +17,12 @@ const VtDeviceClass *const vt_device_classes[] = {
   &vt_bios_rom_class,
   &vt_debug_port_class,
   &vt_fw_cfg_class,
-  &vt_mc146818_class,
-  &vt_serial_16550_class,
   &vt_ich9_lpc_class,
   &vt_ich9_smbus_class,
+  &vt_mc146818_class,
   &vt_pcie_root_port_class,
   &vt_q35_host_class,
+  &vt_serial_16550_class,
   NULL,
 };
 
