@@ -242,14 +242,14 @@ class Cli(unittest.TestCase):
 
   def test_life(self):
     self.cli("create", "a")
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     self.assertEqual(self.state("a"), "running")
     self.assertEqual(json.loads(self.cli("list", "--json"))[0]["state"], "running")
     status = json.loads(self.cli("status", "--json", "a"))
     self.assertEqual(status["cpu-engine"], "kvm")
     self.assertEqual(len(status["serials"]), 1)
     self.assertIn("running", self.cli("status", "a"))
-    self.cli("start", "a", code=STATE)
+    self.cli("start", "--headless", "a", code=STATE)
     self.cli("run", "--headless", "a", code=STATE)
     self.cli("delete", "--yes", "a", code=STATE)
     self.cli("pause", "a")
@@ -278,7 +278,7 @@ class Cli(unittest.TestCase):
     self.assertIn("position 5 6\nbutton 3 down\nbutton 3 up\n", log)
     self.assertIn("c.iso 0\n", log)
     self.assertEqual(os.listdir(os.path.join(self.runtime, "vitrine")), [])
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     self.cli("stop", "--force", "a")
     self.assertEqual(self.state("a"), "off")
 
@@ -292,7 +292,7 @@ class Cli(unittest.TestCase):
   def test_start_fails(self):
     self.cli("create", "a")
     self.change("a", description="fail")
-    self.assertIn("look under the table", self.cli("start", "a", code=NOT_FOUND))
+    self.assertIn("look under the table", self.cli("start", "--headless", "a", code=NOT_FOUND))
     self.assertIn("look under the table", self.cli("run", "--headless", "a", code=NOT_FOUND))
     self.assertEqual(self.state("a"), "off")
 
@@ -300,13 +300,13 @@ class Cli(unittest.TestCase):
     self.cli("create", "a")
     self.assertIn("Port 1", self.cli("run", "--headless", "--spice-port", "1", "a", code=STATE))
     self.change("a", remote={"enabled": True, "port": 1})
-    self.assertIn("Port 1", self.cli("start", "a", code=STATE))
+    self.assertIn("Port 1", self.cli("start", "--headless", "a", code=STATE))
     self.assertEqual(self.state("a"), "off")
 
   def test_deaf_guest(self):
     self.cli("create", "a")
     self.change("a", description="deaf")
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     self.assertIn("--force", self.cli("stop", "--timeout", "1", "a", code=STATE))
     self.assertEqual(self.state("a"), "running")
     self.cli("stop", "--force", "a")
@@ -314,17 +314,17 @@ class Cli(unittest.TestCase):
 
   def test_killed(self):
     self.cli("create", "a")
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     os.kill(json.loads(self.cli("status", "--json", "a"))["pid"], signal.SIGKILL)
     self.wait_state("a", "crashed")
     self.cli("pause", "a", code=STATE)
     self.cli("stop", "a", code=STATE)
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     self.assertEqual(self.state("a"), "running")
 
   def test_hung(self):
     self.cli("create", "a")
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     pid = json.loads(self.cli("status", "--json", "a"))["pid"]
     os.kill(pid, signal.SIGSTOP)
     self.assertEqual(self.state("a"), "unresponsive")
@@ -346,7 +346,7 @@ class Cli(unittest.TestCase):
     self.assertEqual(done.returncode, CRASH)
     self.assertIn("no guest should", done.stderr)
     self.assertEqual(self.state("a"), "off")
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     self.wait_state("a", "crashed")
     self.assertIn("no guest should", self.cli("status", "a"))
     self.cli("stop", "--force", "a")
@@ -385,7 +385,7 @@ class Cli(unittest.TestCase):
 
   def test_serial(self):
     self.cli("create", "a")
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     path = json.loads(self.cli("status", "--json", "a"))["serials"][0]
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
@@ -408,7 +408,7 @@ class Cli(unittest.TestCase):
 
   def test_serial_escape(self):
     self.cli("create", "a")
-    self.cli("start", "a")
+    self.cli("start", "--headless", "a")
     path = json.loads(self.cli("status", "--json", "a"))["serials"][0]
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)

@@ -55,27 +55,18 @@ existing_file (const char *file, GError **error)
   return g_steal_pointer (&path);
 }
 
-/* Makes a sparse image: space is taken as the guest writes. */
-static bool
-make_image (const char *folder, const char *name, guint64 size, GError **error)
+/* The image may promise more than there is: a person is told, and may know better. */
+static void
+warn_of_space (const char *folder, guint64 size)
 {
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-  int              fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return fail_errno (error, errno, _("Can't make the disk image"), path);
-  int err = ftruncate (fd, (off_t) size) < 0 ? errno : 0;
   struct statvfs fs;
-  if (!err && fstatvfs (fd, &fs) == 0)
-    {
-      guint64 available = (guint64) fs.f_bavail * fs.f_frsize;
-      g_autofree char *free_text = vt_cli_format_size (available);
-      if (available < size)
-        vt_cli_warn (_("The disk can grow beyond the %s that are free on its file system now."),
-                     free_text);
-    }
-  if (close (fd) < 0 && !err)
-    err = errno;
-  return err ? fail_errno (error, err, _("Can't make the disk image"), path) : true;
+  if (statvfs (folder, &fs) < 0)
+    return;
+  guint64          available = (guint64) fs.f_bavail * fs.f_frsize;
+  g_autofree char *free_text = vt_cli_format_size (available);
+  if (available < size)
+    vt_cli_warn (_("The disk can grow beyond the %s that are free on its file system now."),
+                 free_text);
 }
 
 static gboolean
@@ -85,9 +76,11 @@ prepare (VitrineConfig *config, const char *folder, gpointer data, GError **erro
   for (guint i = 0; i < create->n_sizes; i++)
     {
       g_autoptr (VitrineDisk) disk = g_list_model_get_item (vitrine_config_get_disks (config), i);
-      if (create->sizes[i]
-          && !make_image (folder, vitrine_disk_get_path (disk), create->sizes[i], error))
+      if (!create->sizes[i])
+        continue;
+      if (!vt_library_make_image (folder, vitrine_disk_get_path (disk), create->sizes[i], error))
         return FALSE;
+      warn_of_space (folder, create->sizes[i]);
     }
   return TRUE;
 }

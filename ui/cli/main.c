@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/app.h"
+
 const VtCommand vt_cli_commands[] = {
   { "create", "NAME", N_("Make a machine"), vt_cli_create },
   { "list", "", N_("List the machines and their states"), vt_cli_list },
@@ -69,7 +71,10 @@ main (int argc, char **argv)
     }
   if (!name)
     {
-      vt_cli_warn (_("No command is given; “vitrine --help” lists them."));
+      if (vt_app_has_display ())
+        return vt_app_run_library () == 0 ? VT_EXIT_OK : VT_EXIT_FAILED;
+      vt_cli_warn (_("No window can be opened here, and no command is given; “vitrine --help” lists "
+                     "them."));
       return VT_EXIT_USAGE;
     }
   for (const VtCommand *command = vt_cli_commands; command->name; command++)

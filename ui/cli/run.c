@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/app.h"
 #include "control/client.h"
 #include "control/instance.h"
 #include "control/library.h"
@@ -29,6 +30,7 @@ typedef struct
   VitrineMachine     *machine;
   VtControlServer    *control;
   VitrineSpiceServer *spice;
+  VtApp              *app; /* NULL: headless. */
   GMainLoop          *loop;
   char               *runtime; /* The folder of the sockets. */
   int                 lock;
@@ -157,7 +159,7 @@ state_cb (Run *run)
     case VITRINE_STATE_CRASHED:
       tell_status (run);
       /* With somebody to look at it, its screen stays until it is stopped. */
-      if (!run->keep)
+      if (!run->keep && run->headless)
         vitrine_machine_stop (run->machine, NULL);
       break;
     case VITRINE_STATE_PAUSED:
@@ -262,9 +264,16 @@ prepare (Run *run, const char *name, GError **error)
   return true;
 }
 
-/* The machine from start to end, without a window. */
+static gboolean
+show_window_cb (gpointer data, GError **error)
+{
+  vt_app_present (data);
+  return TRUE;
+}
+
+/* The machine from start to end. */
 static void
-run_headless (Run *run)
+run_machine (Run *run)
 {
   guint sources[] = {
     g_unix_signal_add (SIGINT, interrupt_cb, run),
@@ -272,6 +281,11 @@ run_headless (Run *run)
     g_unix_signal_add (SIGHUP, terminate_cb, run),
   };
   g_signal_connect_swapped (run->machine, "notify::state", G_CALLBACK (state_cb), run);
+  if (!run->headless)
+    {
+      run->app = vt_app_open_machine (run->machine);
+      vt_control_server_set_window (run->control, show_window_cb, run->app);
+    }
   vitrine_machine_start (run->machine, started_cb, run);
   g_main_loop_run (run->loop);
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
@@ -284,6 +298,7 @@ finish (Run *run)
 {
   g_clear_object (&run->spice);
   vt_control_server_free (run->control);
+  vt_app_free (run->app);
   g_clear_object (&run->machine);
   if (run->runtime)
     vt_instance_remove_runtime (run->runtime);
@@ -347,13 +362,19 @@ vt_cli_run (const VtCommand *command, int argc, char **argv)
       g_free (run.serial);
       run.serial = g_strconcat ("file:", path, NULL);
     }
+  if (!run.headless && !vt_app_has_display ())
+    {
+      vt_cli_warn (_("No window can be opened here (there is no display); --headless runs without."));
+      finish (&run);
+      return VT_EXIT_FAILED;
+    }
   if (run.ready_fd >= 0)
     fcntl (run.ready_fd, F_SETFD, FD_CLOEXEC);
 
   run.loop = g_main_loop_new (NULL, FALSE);
   if (prepare (&run, argv[1], &error))
     {
-      run_headless (&run);
+      run_machine (&run);
       result = end_code (&run);
     }
   else

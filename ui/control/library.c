@@ -198,3 +198,19 @@ vt_library_delete (const char *name, GError **error)
     return fail_errno (error, err, _("The machine is gone, but something is left in"), hidden);
   return TRUE;
 }
+
+gboolean
+vt_library_make_image (const char *folder, const char *name, guint64 size, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  int              fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return fail_errno (error, errno, _("Can't make the disk image"), path);
+  int err = ftruncate (fd, (off_t) size) < 0 ? errno : 0;
+  if (close (fd) < 0 && !err)
+    err = errno;
+  if (!err)
+    return TRUE;
+  unlink (path);
+  return fail_errno (error, err, _("Can't make the disk image"), path);
+}

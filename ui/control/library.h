@@ -32,6 +32,10 @@ typedef gboolean (*VtLibraryPrepare) (VitrineConfig *config, const char *folder,
 gboolean vt_library_add (VitrineConfig *config, VtLibraryPrepare prepare, gpointer data,
                          GError **error);
 
+/* Makes @folder/@name, a raw image of @size bytes, sparse: space is taken as the guest writes. Never
+ * replaces a file. */
+gboolean vt_library_make_image (const char *folder, const char *name, guint64 size, GError **error);
+
 /* Deletes the machine's folder and all in it, and nothing outside: links are removed, not followed.
  * Refused while it runs. */
 gboolean vt_library_delete (const char *name, GError **error);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The graphical program: the library as an application, and a machine's window inside its process.
+ */
+#include "app.h"
+
+#include <glib/gi18n.h>
+#include <handy.h>
+
+#include "library-window.h"
+#include "machine-window.h"
+
+struct VtApp
+{
+  GtkApplication  *application;
+  VtMachineWindow *window;
+};
+
+gboolean
+vt_app_has_display (void)
+{
+  return gtk_init_check (NULL, NULL);
+}
+
+static void
+library_activate_cb (GtkApplication *application)
+{
+  GList *windows = gtk_application_get_windows (application);
+
+  if (windows != NULL)
+    gtk_window_present (windows->data);
+  else
+    gtk_window_present (GTK_WINDOW (vt_library_window_new (application)));
+}
+
+int
+vt_app_run_library (void)
+{
+  g_autoptr (GtkApplication) application =
+      gtk_application_new ("org.vitrine.Vitrine", G_APPLICATION_DEFAULT_FLAGS);
+
+  hdy_init ();
+  g_set_application_name (_ ("Vitrine"));
+  g_signal_connect (application, "activate", G_CALLBACK (library_activate_cb), NULL);
+  return g_application_run (G_APPLICATION (application), 0, NULL);
+}
+
+VtApp *
+vt_app_open_machine (VitrineMachine *machine)
+{
+  VtApp *app = g_new0 (VtApp, 1);
+  g_autoptr (GError) error = NULL;
+
+  hdy_init ();
+  g_set_application_name (_ ("Vitrine"));
+  app->application = gtk_application_new ("org.vitrine.Machine", G_APPLICATION_NON_UNIQUE);
+  /* Without a session bus it is no less an application; its menus need no bus. */
+  if (!g_application_register (G_APPLICATION (app->application), NULL, &error))
+    g_debug ("%s", error->message);
+  app->window = vt_machine_window_new (app->application, machine);
+  g_object_ref_sink (app->window);
+  vt_app_present (app);
+  return app;
+}
+
+void
+vt_app_present (VtApp *app)
+{
+  gtk_window_present (GTK_WINDOW (app->window));
+}
+
+void
+vt_app_free (VtApp *app)
+{
+  if (app == NULL)
+    return;
+  gtk_widget_destroy (GTK_WIDGET (app->window));
+  g_object_unref (app->window);
+  g_object_unref (app->application);
+  g_free (app);
+}
