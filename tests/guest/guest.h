@@ -135,3 +135,4 @@ bool test_vga (void);
 bool test_ahci (void);
 bool test_msi (void);
 bool test_cdrom (void);
+bool test_bench (void);

@@ -83,7 +83,7 @@ static const struct
   { "lapic", test_lapic_timer }, { "smp", test_smp },   { "pci", test_pci },
   { "fwcfg", test_fw_cfg },  { "acpi", test_acpi },     { "smbus", test_smbus },
   { "vga", test_vga },       { "ahci", test_ahci },     { "msi", test_msi },
-  { "cdrom", test_cdrom },   { "initrd", test_initrd },
+  { "cdrom", test_cdrom },   { "initrd", test_initrd }, { "bench", test_bench },
 };
 
 static bool

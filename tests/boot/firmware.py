@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real media: SeaBIOS's boot menu, GRUB's rescue CD with typed commands, iPXE's command line."""
+import os, subprocess, sys, tempfile
+
+sys.path.insert(0, os.path.dirname(__file__))
+from machine import Machine, expect, main
+
+IPXE = "/usr/lib/ipxe/ipxe.iso"
+
+
+def boot_menu():
+  with Machine("--iso", "/usr/lib/grub-rescue/grub-rescue-cdrom.iso") as m:
+    m.start()
+    m.wait_text("SeaBIOS", 60)
+    m.wait_text("Press ESC for boot menu", 60)
+    m.key("Escape")
+    m.wait_text(r"Select boot device:[\s\S]*DVD/CD", 60)
+
+
+def grub_rescue():
+  """An ISO made here with grub-mkrescue: its prompt, and commands typed at it."""
+  with tempfile.TemporaryDirectory() as t:
+    os.makedirs(t + "/tree/boot/grub")
+    with open(t + "/tree/boot/grub/grub.cfg", "w", encoding="ascii") as f:
+      f.write("terminal_output console\nterminal_input console\n")
+    iso = t + "/rescue.iso"
+    subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, t + "/tree"],
+                   check=True, capture_output=True)
+    with Machine("--iso", iso, "--memory", "256") as m:
+      m.start()
+      m.wait_text("grub>", 240)
+      m.type("echo vitrine says $grub_platform\n")
+      m.wait_text("vitrine says pc", 60)
+      m.type("ls (cd0)/boot/grub/\n")
+      m.wait_text(r"grub\.cfg", 90)
+      shot = m.screenshot()
+      r = subprocess.run(["identify", "-format", "%wx%h %k", shot], capture_output=True, text=True,
+                         check=True)
+      size, colours = r.stdout.split()
+      expect(size in ("720x400", "640x480", "640x400") and int(colours) > 1, f"a picture, not {r.stdout}")
+
+
+def ipxe():
+  with Machine("--iso", IPXE, "--memory", "256") as m:
+    m.start()
+    m.wait_text("Ctrl-B", 240)
+    m.key("ctrl+b")
+    m.wait_text("iPXE>", 90)
+    m.type("echo still here\n")
+    m.wait_text(r"\nstill here", 60)
+
+
+main(boot_menu, grub_rescue, ipxe)
