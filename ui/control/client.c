@@ -33,6 +33,27 @@ translate (GError **error, GError *cause)
   g_error_free (cause);
 }
 
+/* A UNIX socket whose backlog is full refuses at once, and nothing tells when there is room. */
+static gboolean
+connect_patiently (GSocket *socket, GSocketAddress *address, GError **error)
+{
+  gint64 end = g_get_monotonic_time () + VT_CONTROL_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND;
+  for (;;)
+    {
+      GError *cause = NULL;
+      if (g_socket_connect (socket, address, NULL, &cause))
+        return TRUE;
+      if (!g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)
+          || g_get_monotonic_time () > end)
+        {
+          g_propagate_error (error, cause);
+          return FALSE;
+        }
+      g_error_free (cause);
+      g_usleep (2 * G_TIME_SPAN_MILLISECOND);
+    }
+}
+
 static GDBusConnection *
 connect_to (const char *path, GError **error)
 {
@@ -43,7 +64,7 @@ connect_to (const char *path, GError **error)
     return NULL;
   /* A process that hangs doesn't finish the handshake. */
   g_socket_set_timeout (socket, VT_CONTROL_TIMEOUT_MS / 1000);
-  if (!g_socket_connect (socket, address, NULL, error))
+  if (!connect_patiently (socket, address, error))
     return NULL;
   g_autoptr (GCredentials) peer = g_socket_get_credentials (socket, error);
   if (!peer)
