@@ -7,9 +7,11 @@
 #include "platform/fw-cfg.h"
 #include "platform/mc146818.h"
 #include "platform/serial-16550.h"
+#include "storage/ahci.h"
 #include "vt-board.h"
 
 const VtDeviceClass *const vt_device_classes[] = {
+  &vt_ahci_class,
   &vt_bios_rom_class,
   &vt_debug_port_class,
   &vt_fw_cfg_class,
