@@ -8,34 +8,26 @@
 GBytes *
 vt_bios_rom_load (const char *path, GError **error)
 {
-  g_autoptr (GError) cause = NULL;
-  gsize              size;
+  GBytes *bytes = vt_read_file (path, "firmware image", VT_BIOS_ROM_MAX, error);
+  gsize   size;
 
-  /* Mapped, so that the size is known before anything is read: a path may name anything. */
-  g_autoptr (GMappedFile) file = g_mapped_file_new (path, FALSE, &cause);
-
-  if (file == NULL)
+  if (bytes == NULL)
     {
-      vt_set_error (error,
-                    g_error_matches (cause, G_FILE_ERROR, G_FILE_ERROR_NOENT)
-                        ? VITRINE_ERROR_NOT_FOUND
-                        : VITRINE_ERROR_FAILED,
-                    "The firmware image “%s” can't be read (%s); install the package seabios or "
-                    "choose another image.",
-                    path, cause->message);
+      if (error != NULL && g_error_matches (*error, VITRINE_ERROR, VITRINE_ERROR_NOT_FOUND))
+        g_prefix_error (error, "Install the package seabios or choose another firmware image: ");
       return NULL;
     }
-  size = g_mapped_file_get_length (file);
-  if (size == 0 || size > VT_BIOS_ROM_MAX || size % (64 * VT_KIB) != 0)
+  size = g_bytes_get_size (bytes);
+  if (size == 0 || size % (64 * VT_KIB) != 0)
     {
       vt_set_error (error, VITRINE_ERROR_INVALID,
                     "“%s” is not a firmware image: it has %" G_GSIZE_FORMAT
-                    " bytes, not a multiple of 64 KiB of at most 16 MiB; choose another image.",
+                    " bytes, not a multiple of 64 KiB; choose another image.",
                     path, size);
+      g_bytes_unref (bytes);
       return NULL;
     }
-  /* A copy, because the file may be replaced while the machine runs. */
-  return g_bytes_new (g_mapped_file_get_contents (file), size);
+  return bytes;
 }
 
 static bool

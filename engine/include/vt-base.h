@@ -134,6 +134,17 @@ vt_st (void *p, unsigned size, uint64_t v)
 void vt_trace (const char *who, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 /**
+ * vt_read_file:
+ * @path: a regular file.
+ * @what: what it is to the user, for messages: "kernel".
+ * @max: the largest size that makes sense, bytes.
+ *
+ * Reads it into memory, so that nobody can change or shorten it afterwards. Returns: (transfer full):
+ * its contents; NULL and @error where it can't be read, is no regular file or is larger.
+ */
+GBytes *vt_read_file (const char *path, const char *what, uint64_t max, GError **error);
+
+/**
  * vt_set_error:
  * @error: where to, or NULL.
  * @code: the kind.
