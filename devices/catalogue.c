@@ -2,6 +2,10 @@
  *
  * The one list of device classes and boards.
  */
+#include "pci/ich9-lpc.h"
+#include "pci/ich9-smbus.h"
+#include "pci/pcie-root-port.h"
+#include "pci/q35-host.h"
 #include "platform/bios-rom.h"
 #include "platform/debug-port.h"
 #include "platform/fw-cfg.h"
@@ -15,7 +19,11 @@ const VtDeviceClass *const vt_device_classes[] = {
   &vt_bios_rom_class,
   &vt_debug_port_class,
   &vt_fw_cfg_class,
+  &vt_ich9_lpc_class,
+  &vt_ich9_smbus_class,
   &vt_mc146818_class,
+  &vt_pcie_root_port_class,
+  &vt_q35_host_class,
   &vt_serial_16550_class,
   NULL,
 };

@@ -81,6 +81,7 @@ static const VtStateField cpu_fields[] = {
   VT_STATE (VtCpuState, lapic),
   VT_STATE_MAX (VtCpuState, n_msrs, VT_CPU_MSRS),
   VT_STATE_MAX (VtCpuState, xsave_size, VT_CPU_XSAVE),
+  VT_STATE (VtCpuState, pad_),
   VT_STATE_STRUCT (VtCpuState, msr, &msr_state),
   VT_STATE (VtCpuState, xsave),
 };

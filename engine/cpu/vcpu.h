@@ -89,7 +89,7 @@ typedef struct
   uint32_t     mp_state; /* VtCpuMpState. */
   VtCpuEvents  events;
   uint8_t      lapic[1024]; /* The register page: register N at byte offset N (SDM volume 3, 11.4.1). */
-  uint32_t     n_msrs, xsave_size;
+  uint32_t     n_msrs, xsave_size, pad_;
   VtCpuMsr     msr[VT_CPU_MSRS];     /* By rising index; EFER and the APIC base are above. */
   uint8_t      xsave[VT_CPU_XSAVE];  /* The standard format, @xsave_size bytes of it used. */
 } VtCpuState;

@@ -95,6 +95,10 @@ void        vt_pci_route_end_at (VtPciRoute *route, VtLine *line, bool quiet);
 /* The same with another route as the end. */
 void        vt_pci_route_join (VtPciRoute *route, VtPciRoute *next, bool quiet);
 
+/* In `loaded`: @source, shared from the route's beginning, takes @level, and the ends with it, without
+ * telling anybody. */
+void        vt_pci_route_import (VtPciRoute *route, VtLine *source, bool level);
+
 /* Buses ----------------------------------------------------------------------------------------- */
 
 /* The root bus, number 0. @msi is copied; NULL: messages end nowhere. */
@@ -138,3 +142,5 @@ void     vt_pci_ecam_write (VtPciBus *root, uint64_t offset, unsigned size, uint
  * vt_pci_function_finish() frees. The windows and bus numbers work from here on; a change of them
  * remaps what is behind, and Secondary Bus Reset resets it. */
 VtPciBus *vt_pci_bridge_init (VtPciFunction *fn);
+/* @func tells, while the machine is built, whether anything is behind. */
+void      vt_pci_bridge_watch (VtPciFunction *fn, void (*func) (VtPciFunction *bridge, bool present));

@@ -39,6 +39,12 @@ vt_pci_bridge_init (VtPciFunction *fn)
   return priv->secondary;
 }
 
+void
+vt_pci_bridge_watch (VtPciFunction *fn, void (*func) (VtPciFunction *bridge, bool present))
+{
+  fn->priv->secondary->watch = func;
+}
+
 static VtPciWindows
 windows (const VtPciFunction *fn)
 {

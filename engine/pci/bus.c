@@ -60,22 +60,36 @@ vt_pci_bus_free (VtPciBus *bus)
 void
 vt_pci_bus_add (VtPciBus *bus, VtPciFunction *fn)
 {
+  bool first = false;
+
   g_mutex_lock (&bus->root->lock);
   if (bus->functions[fn->devfn] == NULL)
-    bus->functions[fn->devfn] = fn;
+    {
+      bus->functions[fn->devfn] = fn;
+      first = bus->n_functions++ == 0;
+    }
   else
     g_warning ("%s: %02x.%x of %s is taken by %s", fn->base.path, fn->devfn >> 3, fn->devfn & 7,
                bus->name, bus->functions[fn->devfn]->base.path);
   g_mutex_unlock (&bus->root->lock);
+  if (first && bus->watch != NULL)
+    bus->watch (bus->bridge, true);
 }
 
 void
 vt_pci_bus_remove (VtPciBus *bus, VtPciFunction *fn)
 {
+  bool last = false;
+
   g_mutex_lock (&bus->root->lock);
   if (bus->functions[fn->devfn] == fn)
-    bus->functions[fn->devfn] = NULL;
+    {
+      bus->functions[fn->devfn] = NULL;
+      last = --bus->n_functions == 0;
+    }
   g_mutex_unlock (&bus->root->lock);
+  if (last && bus->watch != NULL)
+    bus->watch (bus->bridge, false);
 }
 
 VtPciFunction *

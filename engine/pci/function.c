@@ -105,10 +105,8 @@ vt_pci_function_loaded (VtPciFunction *fn)
     vt_pci_bridge_publish (fn, true);
   vt_pci_bars_update (fn);
   if (priv->intx != NULL)
-    {
-      vt_line_import (priv->intx, intx_asserted (fn));
-      vt_pci_route_import (vt_pci_bus_pin (fn->bus, fn->devfn >> 3, priv->pin));
-    }
+    vt_pci_route_import (vt_pci_bus_pin (fn->bus, fn->devfn >> 3, priv->pin), priv->intx,
+                         intx_asserted (fn));
 }
 
 /* Masks and capabilities ------------------------------------------------------------------------ */

@@ -68,11 +68,13 @@ struct VtPciBus
   /* Under the root's lock, a leaf: functions of several contexts read it. */
   GMutex         lock;
   VtPciFunction *functions[VT_PCI_N_FUNCTIONS];
+  unsigned       n_functions;
   uint8_t        secondary, subordinate;
   VtPciWindows   windows;
   bool           remap; /* The windows have changed since what is behind was mapped. */
   bool           reset_held; /* The bit Secondary Bus Reset. */
   bool           reset;      /* It has just been set. */
+  void (*watch) (VtPciFunction *bridge, bool present); /* May be NULL. */
   /* Of the root alone. */
   VtPciRoute *pins[VT_PCI_SLOTS * VT_PCI_PINS];
   VtRegion   *cf9;
@@ -102,9 +104,6 @@ void      vt_pci_bus_remove (VtPciBus *bus, VtPciFunction *fn);
 bool      vt_pci_bus_forwards (VtPciBus *bus, VtSpaceKind kind, uint64_t first, uint64_t last);
 /* The root wire of @pin (0: INTA#) of @slot, past every bridge. */
 VtPciRoute *vt_pci_bus_pin (VtPciBus *bus, unsigned slot, unsigned pin);
-
-/* route.c */
-void vt_pci_route_import (VtPciRoute *route);
 
 /* bridge.c */
 void vt_pci_bridge_publish (VtPciFunction *fn, bool whole);

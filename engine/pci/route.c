@@ -93,11 +93,11 @@ vt_pci_route_join (VtPciRoute *route, VtPciRoute *next, bool quiet)
   move (route, vt_pci_route_line (next), next, quiet);
 }
 
-/* After a source of the beginning was imported: takes the level along to the ends, whose own state
- * has been loaded too. */
 void
-vt_pci_route_import (VtPciRoute *route)
+vt_pci_route_import (VtPciRoute *route, VtLine *source, bool level)
 {
+  vt_line_import (source, level);
+  /* The ends have state of their own that was loaded too. */
   while (route != NULL)
     {
       VtPciRoute *next;
