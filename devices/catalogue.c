@@ -28,6 +28,9 @@ const VtDeviceClass *const vt_device_classes[] = {
   NULL,
 };
 
+extern const VtBoardClass vt_q35_board;
+
 const VtBoardClass *const vt_boards[] = {
+  &vt_q35_board,
   NULL,
 };
