@@ -9,6 +9,7 @@
 #include "platform/bios-rom.h"
 #include "platform/debug-port.h"
 #include "platform/fw-cfg.h"
+#include "platform/i8042.h"
 #include "platform/mc146818.h"
 #include "platform/serial-16550.h"
 #include "storage/ahci.h"
@@ -19,6 +20,7 @@ const VtDeviceClass *const vt_device_classes[] = {
   &vt_bios_rom_class,
   &vt_debug_port_class,
   &vt_fw_cfg_class,
+  &vt_i8042_class,
   &vt_ich9_lpc_class,
   &vt_ich9_smbus_class,
   &vt_mc146818_class,
