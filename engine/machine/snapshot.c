@@ -14,7 +14,7 @@
 #define MAGIC "VITRINE\x1a"
 #define FORMAT 1u
 #define HEADER_SIZE 16u  /* Magic, format, number of sections. */
-#define SECTION_SIZE 28u /* Path length, class length, version, zero, length, checksum, zero. */
+#define SECTION_SIZE 24u /* Path length, class length, version, zero, length, checksum. */
 #define MOST_SECTIONS 4096u
 #define LONGEST_NAME 255u
 #define MOST_STATE (64 * VT_MIB) /* Of one device; RAM is not in it. */
@@ -51,6 +51,15 @@ checksum (uint64_t sum, const uint8_t *data, uint64_t len)
   for (; len >= 8; data += 8, len -= 8)
     sum = mix (sum, vt_ld64 (data));
   return len ? mix (mix (sum, vt_ld (data, (unsigned) len)), len) : sum;
+}
+
+/* The payload's sum and what stands before it. */
+static uint64_t
+section_checksum (uint64_t sum, const uint8_t *head, const char *path, const char *klass)
+{
+  sum = checksum (sum, head, 16);
+  sum = checksum (sum, (const uint8_t *) path, strlen (path));
+  return checksum (sum, (const uint8_t *) klass, strlen (klass));
 }
 
 /* Files ---------------------------------------------------------------------------------------- */
@@ -296,7 +305,7 @@ save_item (VtMachine *machine, const Item *item, int fd, uint64_t *offset, GErro
   vt_st16 (head + 2, (uint16_t) class_len);
   vt_st16 (head + 4, item->version);
   vt_st64 (head + 8, *offset - payload_at);
-  vt_st64 (head + 16, sum);
+  vt_st64 (head + 16, section_checksum (sum, head, item->path, item->klass));
   return write_at (fd, head, sizeof head, head_at, error);
 }
 
@@ -465,7 +474,7 @@ read_section (GArray *items, int fd, uint64_t *offset, uint64_t size, GError **e
   uint64_t sum;
   if (!sum_payload (fd, *offset, length, &sum, error))
     return false;
-  if (sum != vt_ld64 (head + 16))
+  if (section_checksum (sum, head, path, klass) != vt_ld64 (head + 16))
     return corrupt (error, path, "is damaged (its checksum differs)");
   item->found = true;
   item->offset = *offset;
