@@ -6,6 +6,8 @@
 #include "pci/ich9-smbus.h"
 #include "pci/pcie-root-port.h"
 #include "pci/q35-host.h"
+#include "gpu/bochs-display.h"
+#include "gpu/vga.h"
 #include "platform/bios-rom.h"
 #include "platform/debug-port.h"
 #include "platform/fw-cfg.h"
@@ -27,6 +29,9 @@ const VtDeviceClass *const vt_device_classes[] = {
   &vt_pcie_root_port_class,
   &vt_q35_host_class,
   &vt_serial_16550_class,
+  &vt_bochs_display_class,
+  &vt_fw_cfg_class,
+  &vt_vga_class,
   NULL,
 };
 
