@@ -2,12 +2,12 @@
  *
  * The one list of device classes and boards.
  */
+#include "gpu/bochs-display.h"
+#include "gpu/vga.h"
 #include "pci/ich9-lpc.h"
 #include "pci/ich9-smbus.h"
 #include "pci/pcie-root-port.h"
 #include "pci/q35-host.h"
-#include "gpu/bochs-display.h"
-#include "gpu/vga.h"
 #include "platform/bios-rom.h"
 #include "platform/debug-port.h"
 #include "platform/fw-cfg.h"
@@ -20,6 +20,7 @@
 const VtDeviceClass *const vt_device_classes[] = {
   &vt_ahci_class,
   &vt_bios_rom_class,
+  &vt_bochs_display_class,
   &vt_debug_port_class,
   &vt_fw_cfg_class,
   &vt_i8042_class,
@@ -29,8 +30,6 @@ const VtDeviceClass *const vt_device_classes[] = {
   &vt_pcie_root_port_class,
   &vt_q35_host_class,
   &vt_serial_16550_class,
-  &vt_bochs_display_class,
-  &vt_fw_cfg_class,
   &vt_vga_class,
   NULL,
 };
