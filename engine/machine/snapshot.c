@@ -37,7 +37,6 @@ static const VtStateDesc clock_state = VT_STATE_DESC (ClockState, 1, clock_field
 
 /* Checksum ------------------------------------------------------------------------------------- */
 
-/* Finds damage, not forgery. Chunks but the last are multiples of 8 bytes. */
 static uint64_t
 mix (uint64_t sum, uint64_t word)
 {
@@ -45,21 +44,21 @@ mix (uint64_t sum, uint64_t word)
   return sum ^ sum >> 29;
 }
 
-static uint64_t
-checksum (uint64_t sum, const uint8_t *data, uint64_t len)
+uint64_t
+vt_snapshot_checksum (uint64_t sum, const uint8_t *data, uint64_t len)
 {
   for (; len >= 8; data += 8, len -= 8)
     sum = mix (sum, vt_ld64 (data));
   return len ? mix (mix (sum, vt_ld (data, (unsigned) len)), len) : sum;
 }
 
-/* The payload's sum and what stands before it. */
+/* What stands before a payload, on top of the payload's own sum. */
 static uint64_t
 section_checksum (uint64_t sum, const uint8_t *head, const char *path, const char *klass)
 {
-  sum = checksum (sum, head, 16);
-  sum = checksum (sum, (const uint8_t *) path, strlen (path));
-  return checksum (sum, (const uint8_t *) klass, strlen (klass));
+  sum = vt_snapshot_checksum (sum, head, 16);
+  sum = vt_snapshot_checksum (sum, (const uint8_t *) path, strlen (path));
+  return vt_snapshot_checksum (sum, (const uint8_t *) klass, strlen (klass));
 }
 
 /* Files ---------------------------------------------------------------------------------------- */
@@ -196,7 +195,7 @@ put (int fd, const void *data, uint64_t len, uint64_t *offset, uint64_t *sum, GE
 {
   if (!write_at (fd, data, len, *offset, error))
     return false;
-  *sum = checksum (*sum, data, len);
+  *sum = vt_snapshot_checksum (*sum, data, len);
   *offset += len;
   return true;
 }
@@ -298,7 +297,7 @@ save_item (VtMachine *machine, const Item *item, int fd, uint64_t *offset, GErro
       if (!save_state (machine, item, state, error)
           || !write_at (fd, state->data, state->len, *offset, error))
         return false;
-      sum = checksum (sum, state->data, state->len);
+      sum = vt_snapshot_checksum (sum, state->data, state->len);
       *offset += state->len;
     }
   vt_st16 (head, (uint16_t) path_len);
@@ -359,7 +358,7 @@ sum_payload (int fd, uint64_t offset, uint64_t len, uint64_t *sum, GError **erro
       const uint64_t n = MIN (len, CHUNK);
       if (!read_at (fd, chunk, n, offset, error))
         return false;
-      *sum = checksum (*sum, chunk, n);
+      *sum = vt_snapshot_checksum (*sum, chunk, n);
       offset += n;
       len -= n;
     }

@@ -727,6 +727,49 @@ put_contents (int fd, const uint8_t *data, size_t len)
   g_assert_cmpint (pwrite (fd, data, len, 0), ==, (gssize) len);
 }
 
+/* Where the section of @path begins. */
+static size_t
+find_section (const GByteArray *bytes, const char *path)
+{
+  size_t at = 16;
+  while (at < bytes->len)
+    {
+      const uint8_t *head = bytes->data + at;
+      if (vt_ld16 (head) == strlen (path) && memcmp (head + 24, path, strlen (path)) == 0)
+        return at;
+      at += 24u + vt_ld16 (head) + vt_ld16 (head + 2) + vt_ld64 (head + 8);
+    }
+  g_assert_not_reached ();
+}
+
+/* A forger mends the checksum, so what is behind it must hold by itself. */
+static void
+mend (GByteArray *bytes, size_t section)
+{
+  uint8_t       *head = bytes->data + section;
+  const uint16_t path = vt_ld16 (head), klass = vt_ld16 (head + 2);
+  uint64_t       sum = vt_snapshot_checksum (0, head + 24 + path + klass, vt_ld64 (head + 8));
+  sum = vt_snapshot_checksum (sum, head, 16);
+  sum = vt_snapshot_checksum (sum, head + 24, path);
+  vt_st64 (head + 16, vt_snapshot_checksum (sum, head + 24 + path, klass));
+}
+
+/* Puts @value (8 bytes) at @offset of the payload of @path. */
+static void
+forge (Rig *rig, const GByteArray *bytes, const char *path, size_t offset, uint64_t value, int fd,
+       uint32_t count)
+{
+  g_autoptr (GByteArray) forged = g_byte_array_new ();
+  g_byte_array_append (forged, bytes->data, bytes->len);
+  const size_t at = find_section (forged, path);
+  uint8_t     *head = forged->data + at;
+  g_assert_cmpuint (offset + 8, <=, vt_ld64 (head + 8));
+  vt_st64 (head + 24 + vt_ld16 (head) + vt_ld16 (head + 2) + offset, value);
+  mend (forged, at);
+  put_contents (fd, forged->data, forged->len);
+  expect_refusal (rig, fd, count);
+}
+
 static void
 test_snapshot (void)
 {
@@ -784,6 +827,18 @@ test_snapshot (void)
   const uint32_t fewer = vt_ld32 (bytes->data + 12) - 1;
   g_assert_cmpint (pwrite (bad, &fewer, 4, 12), ==, 4);
   expect_refusal (&rig, bad, later);
+
+  /* Forgeries with the right checksum: the first extent of RAM is at byte 16 of its payload. */
+  static const uint64_t offsets[] = { 1, 4 * VT_MIB, UINT64_MAX - 4095, VT_BIT (63), 0x3ff001 };
+  static const uint64_t lengths[] = { 1, 4 * VT_MIB, VT_GIB, UINT64_MAX - 4095, VT_BIT (63), 0 };
+  for (unsigned i = 0; i < G_N_ELEMENTS (offsets); i++)
+    forge (&rig, bytes, "ram/ram", 16, offsets[i], bad, later);
+  for (unsigned i = 0; i < G_N_ELEMENTS (lengths); i++)
+    forge (&rig, bytes, "ram/ram", 24, lengths[i], bad, later);
+  forge (&rig, bytes, "ram/ram", 0, 8 * VT_MIB, bad, later);
+  forge (&rig, bytes, "panel", 0, VT_BIT (32) * 2, bad, later); /* "pressed" is 0 or 1. */
+  forge (&rig, bytes, "cpu/ioapic", 8, 1000, bad, later);
+  forge (&rig, bytes, "clock", 0, UINT64_MAX, bad, later);
 
   g_assert_true (load (&rig, fd, &error));
   g_assert_no_error (error);
