@@ -13,6 +13,7 @@
 #include "platform/fw-cfg.h"
 #include "platform/i8042.h"
 #include "platform/mc146818.h"
+#include "platform/pflash.h"
 #include "platform/serial-16550.h"
 #include "storage/ahci.h"
 #include "vt-board.h"
@@ -28,6 +29,7 @@ const VtDeviceClass *const vt_device_classes[] = {
   &vt_ich9_smbus_class,
   &vt_mc146818_class,
   &vt_pcie_root_port_class,
+  &vt_pflash_class,
   &vt_q35_host_class,
   &vt_serial_16550_class,
   &vt_vga_class,

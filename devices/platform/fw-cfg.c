@@ -412,6 +412,8 @@ insert_file (VtFwCfg *fw, const char *name, VtFwCfgItem *item, GError **error)
   guint at = 0;
   int   order = 1;
 
+  if (fw->files == NULL)
+    fw->files = g_ptr_array_new_with_free_func (item_free);
   item->name = g_strdup (name);
   while (at < fw->files->len &&
          (order = strcmp (name, ((VtFwCfgItem *) fw->files->pdata[at])->name)) > 0)
@@ -528,7 +530,8 @@ fw_cfg_realize (VtDevice *dev, GError **error)
 {
   VtFwCfg *fw = (VtFwCfg *) dev;
 
-  fw->files = g_ptr_array_new_with_free_func (item_free);
+  if (fw->files == NULL)
+    fw->files = g_ptr_array_new_with_free_func (item_free);
   fw->timer = vt_timer_new (dev->context, dev->clock, transfer_step, fw);
   vt_fw_cfg_add (fw, VT_FW_CFG_SIGNATURE, "QEMU", 4);
   vt_fw_cfg_add_u32 (fw, VT_FW_CFG_ID, ID_TRADITIONAL | ID_DMA);

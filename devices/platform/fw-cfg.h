@@ -3,8 +3,8 @@
  * The firmware configuration device: how the firmware learns what the board is made of, and where it
  * finds the tables, kernels and option ROMs that the host made for it.
  *
- * The board realizes it, adds its items, and starts the machine; items can't be added to a machine
- * that runs, because the firmware has read the directory by then.
+ * The board adds its items before or after it realizes the device; not to a machine that runs,
+ * because the firmware has read the directory by then.
  */
 #pragma once
 
