@@ -14,8 +14,8 @@
 #define VT_CONFIG_MAX_SERIALS 4
 #define VT_CONFIG_MAX_DRIVES 6
 
-/* A password of SPICE is encrypted by RSA-1024 with OAEP, which takes 60 bytes and the final zero. */
-#define VT_CONFIG_MAX_PASSWORD 60
+/* A password of SPICE has 60 bytes in the protocol, of which the library keeps one for the final zero. */
+#define VT_CONFIG_MAX_PASSWORD 59
 
 #define VT_CONFIG_FLAGS (G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS)
 
