@@ -10,8 +10,13 @@ import os, subprocess, sys, tempfile
 *cc, objcopy, folder, out_bin, out_c, symbol = sys.argv[1:]
 FLAGS = """-m32 -march=i486 -mgeneral-regs-only -Os -std=gnu11 -ffreestanding -fno-pic -fno-pie
   -no-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing
-  -mpreferred-stack-boundary=2 -nostdlib -static -Wall -Wextra -Werror -Wl,--build-id=none
+  -nostdlib -static -Wall -Wextra -Werror -Wl,--build-id=none
   -Wno-array-bounds -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments""".split()
+
+# Real mode pushes four bytes at a time; the two compilers say so in different words.
+about = subprocess.run([*cc, "--version"], capture_output=True, text=True, check=True).stdout
+FLAGS += (["-mstack-alignment=4", "-Wno-unused-command-line-argument"] if "clang" in about
+          else ["-mpreferred-stack-boundary=2"])
 
 with tempfile.TemporaryDirectory() as tmp:
   elf, flat = os.path.join(tmp, "rom.elf"), os.path.join(tmp, "rom.bin")

@@ -151,8 +151,9 @@ static void
 memory_op (VtRig *rig, Input *in)
 {
   uint64_t at = (take (in, 2) << 4) % (VT_RIG_RAM - 256);
-  uint64_t len = MIN (take (in, 1), in->left);
+  uint64_t len = take (in, 1);
 
+  len = MIN (len, in->left);
   memcpy (vt_ram_host (rig->ram) + at, in->p, len);
   in->p += len;
   in->left -= len;
