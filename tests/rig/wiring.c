@@ -5,8 +5,14 @@
 #include "rig.h"
 
 #include "platform/bios-rom.h"
+#include "platform/debug-port.h"
 #include "platform/fw-cfg.h"
+#include "platform/hpet.h"
+#include "platform/i8042.h"
+#include "platform/mc146818.h"
 #include "platform/pflash.h"
+#include "platform/port92.h"
+#include "platform/serial-16550.h"
 #include "storage/ahci.h"
 
 /* A disk and a CD; the device closes them. */
@@ -59,6 +65,72 @@ wire_pflash (VtRig *rig)
   flash->block = vt_rig_block (rig, 64 * VT_KIB, false);
 }
 
+static void
+wire_debug_port (VtRig *rig)
+{
+  ((VtDebugPort *) rig->dev)->chr = rig->chr = vt_char_new_memory ();
+}
+
+static void
+no_msi_cb (void *data, uint64_t address, uint32_t message)
+{
+}
+
+static const VtMsiSinkOps no_msi_ops = { .send = no_msi_cb };
+static const VtMsiSink    no_msi = { .ops = &no_msi_ops };
+
+static void
+wire_hpet (VtRig *rig)
+{
+  VtHpet *hpet = (VtHpet *) rig->dev;
+
+  hpet->irq0 = vt_rig_line (rig);
+  hpet->irq8 = vt_rig_line (rig);
+  hpet->legacy = vt_rig_line (rig);
+  for (unsigned i = 16; i < 24; i++)
+    hpet->gsi[i] = vt_rig_line (rig);
+  hpet->msi = &no_msi;
+}
+
+static void
+wire_i8042 (VtRig *rig)
+{
+  VtI8042 *kbc = (VtI8042 *) rig->dev;
+
+  kbc->irq1 = vt_rig_line (rig);
+  kbc->irq12 = vt_rig_line (rig);
+  kbc->a20 = vt_rig_line (rig);
+  kbc->reset = vt_rig_line (rig);
+  kbc->input = rig->input = vt_input_new ();
+}
+
+static void
+wire_mc146818 (VtRig *rig)
+{
+  VtMc146818 *rtc = (VtMc146818 *) rig->dev;
+
+  rtc->irq = vt_rig_line (rig);
+  rtc->nmi_mask = vt_rig_line (rig);
+}
+
+static void
+wire_port92 (VtRig *rig)
+{
+  VtPort92 *port = (VtPort92 *) rig->dev;
+
+  port->a20 = vt_rig_line (rig);
+  port->reset = vt_rig_line (rig);
+}
+
+static void
+wire_serial (VtRig *rig)
+{
+  VtSerial16550 *uart = (VtSerial16550 *) rig->dev;
+
+  uart->irq = vt_rig_line (rig);
+  uart->chr = rig->chr = vt_char_new_memory ();
+}
+
 static const struct
 {
   const char *id;
@@ -66,8 +138,14 @@ static const struct
 } wirings[] = {
   { "ahci", wire_ahci },
   { "bios-rom", wire_bios_rom },
+  { "debug-port", wire_debug_port },
   { "fw-cfg", wire_fw_cfg },
+  { "hpet", wire_hpet },
+  { "i8042", wire_i8042 },
+  { "mc146818", wire_mc146818 },
   { "pflash", wire_pflash },
+  { "port92", wire_port92 },
+  { "serial-16550", wire_serial },
   { NULL, NULL },
 };
 
