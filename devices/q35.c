@@ -8,6 +8,8 @@
  */
 #include "acpi/acpi.h"
 #include "boot/boot.h"
+#include "gpu/bochs-display.h"
+#include "gpu/vga.h"
 #include "pci/ich9-lpc.h"
 #include "pci/ich9-smbus.h"
 #include "pci/pcie-root-port.h"
@@ -16,6 +18,7 @@
 #include "platform/debug-port.h"
 #include "platform/firmware.h"
 #include "platform/fw-cfg.h"
+#include "platform/i8042.h"
 #include "platform/mc146818.h"
 #include "platform/serial-16550.h"
 #include "smbios/smbios.h"
@@ -223,6 +226,7 @@ add_platform (Board *b, GError **error)
 {
   const char  *order = vitrine_config_get_boot_order (b->config);
   VtMc146818  *rtc = add (b, &vt_mc146818_class, "rtc");
+  VtI8042     *i8042;
   VtLine      *a20 = vt_line_new (a20_cb, b->machine, 0), *a20_kbd = vt_line_share (a20),
          *a20_fast = vt_line_share (a20);
 
@@ -238,14 +242,70 @@ add_platform (Board *b, GError **error)
   if (!realize (rtc, error))
     return false;
 
-  if (!realize (add (b, &vt_debug_port_class, "debug-port"), error))
+  i8042 = add (b, &vt_i8042_class, "i8042");
+  i8042->irq1 = gsi (b, 1);
+  i8042->irq12 = gsi (b, 12);
+  i8042->a20 = a20_kbd;
+  i8042->reset = request (b, VT_REQUEST_RESET);
+  i8042->input = vt_machine_input (b->machine);
+  if (!realize (i8042, error))
     return false;
-  return true;
+
+  return realize (add (b, &vt_debug_port_class, "debug-port"), error);
 }
 
 /* Display and drives ------------------------------------------------------------------------- */
 
+static GBytes *
+load_rom (const char *name, const char *package, GError **error)
+{
+  static const char *const folders[] = { FIRMWARE_FOLDERS, NULL };
 
+  for (unsigned i = 0; folders[i] != NULL; i++)
+    {
+      g_autofree char *path = g_build_filename (folders[i], name, NULL);
+      char            *data;
+      gsize            len;
+
+      if (g_file_get_contents (path, &data, &len, NULL))
+        return g_bytes_new_take (data, len);
+    }
+  vt_set_error (error, VITRINE_ERROR_NOT_FOUND,
+                "The display's firmware %s is not installed: install the package “%s”", name, package);
+  return NULL;
+}
+
+static bool
+add_display (Board *b, GError **error)
+{
+  VitrineDisplay    *display = vitrine_config_get_display (b->config);
+  const char        *model = vitrine_display_get_model (display);
+  VtEdidInfo         monitor = { .width = (int) vitrine_display_get_width (display),
+                                 .height = (int) vitrine_display_get_height (display) };
+  g_autoptr (GBytes) rom = NULL;
+  VtBochsDisplay    *bochs;
+  const VtDeviceEnv *env;
+
+  if (g_strcmp0 (model, "none") == 0)
+    return true;
+  env = vt_machine_env_new (b->machine, "display");
+  if (g_strcmp0 (model, "vga") == 0)
+    {
+      VtVgaCard *vga = add_pci (b, &vt_vga_class, "display", 1, 0, env);
+
+      vga->console = vt_machine_add_console (b->machine, "display");
+      vga->vram_mib = vitrine_display_get_vram (display);
+      vga->core.monitor = monitor;
+      rom = load_rom ("vgabios-stdvga.bin", "seabios", error);
+      vga->rom = rom;
+      return rom != NULL && realize (vga, error);
+    }
+  bochs = add_pci (b, &vt_bochs_display_class, "display", 1, 0, env);
+  bochs->console = vt_machine_add_console (b->machine, "display");
+  bochs->vram_mib = vitrine_display_get_vram (display);
+  bochs->monitor = monitor;
+  return realize (bochs, error);
+}
 
 static VtBlock *
 open_image (Board *b, const char *path, VtBlockOpenFlags flags, GError **error)
@@ -438,7 +498,8 @@ static bool
 q35_build (VtMachine *machine, VitrineConfig *config, GError **error)
 {
   static bool (*const steps[]) (Board *, GError **) = {
-    add_memory, add_chipset, add_firmware_rom, add_platform, add_serial_ports, add_storage, add_firmware_config, add_kernel, add_tables,
+    add_memory,   add_chipset, add_firmware_rom, add_platform,        add_serial_ports,
+    add_display,  add_storage, add_firmware_config, add_kernel,       add_tables,
   };
   Board board = { .machine = machine, .config = config };
   bool  ok = true;

@@ -11,6 +11,7 @@ IPXE = "/usr/lib/ipxe/ipxe.iso"
 
 def boot_menu():
   with Machine("--iso", "/usr/lib/grub-rescue/grub-rescue-cdrom.iso") as m:
+    m.configure(boot_menu=True)
     m.start()
     m.wait_text("SeaBIOS", 60)
     m.wait_text("Press ESC for boot menu", 60)
@@ -30,9 +31,9 @@ def grub_rescue():
     with Machine("--iso", iso, "--memory", "256") as m:
       m.start()
       m.wait_text("grub>", 240)
-      m.type("echo vitrine says $grub_platform\n")
+      m.type("echo vitrine says $grub_platform\n", delay=120)
       m.wait_text("vitrine says pc", 60)
-      m.type("ls (cd0)/boot/grub/\n")
+      m.type("ls (cd0)/boot/grub/\n", delay=120)
       m.wait_text(r"grub\.cfg", 90)
       shot = m.screenshot()
       r = subprocess.run(["identify", "-format", "%wx%h %k", shot], capture_output=True, text=True,
@@ -47,7 +48,7 @@ def ipxe():
     m.wait_text("Ctrl-B", 240)
     m.key("ctrl+b")
     m.wait_text("iPXE>", 90)
-    m.type("echo still here\n")
+    m.type("echo still here\n", delay=120)
     m.wait_text(r"\nstill here", 60)
 
 

@@ -47,6 +47,13 @@ class Machine:
   def folder(self):
     return os.path.join(self.home, self.name + ".vitrine")
 
+  def configure(self, **settings):
+    """Changes top-level keys of machine.json as a person with an editor would."""
+    path = os.path.join(self.folder(), "machine.json")
+    config = json.load(open(path, encoding="utf-8"))
+    config.update({key.replace("_", "-"): value for key, value in settings.items()})
+    json.dump(config, open(path, "w", encoding="utf-8"))
+
   def vitrine(self, *arguments, check=True, timeout=60):
     r = subprocess.run([VITRINE, *arguments], env=self.env, capture_output=True, text=True,
                        errors="replace", timeout=timeout * PATIENCE)
@@ -118,8 +125,9 @@ class Machine:
     except subprocess.TimeoutExpired:
       raise Failure(f"the machine did not end within {seconds:g} s") from None
 
-  def type(self, text):
-    self.vitrine("type", self.name, text)
+  def type(self, text, delay=None):
+    """@delay: milliseconds between events; a BIOS keeps 15 keys, and a slow guest reads them late."""
+    self.vitrine("type", *(["--delay", str(delay)] if delay else []), self.name, text, timeout=240)
 
   def key(self, *chords):
     self.vitrine("key", self.name, *chords)
