@@ -98,7 +98,7 @@ draw_cell (VtVgaCore *core, const VtVgaView *view, const VtVgaMoment *moment, co
   unsigned back = attribute >> 4;
   uint32_t colours[2];
   const uint8_t *glyph = &core->fonts[attribute >> 3 & 1][character * MAX_GLYPH_LINES];
-  int x = (column * view->cell_width - row->pan) << view->double_dots;
+  int x = (column * view->cell_width - row->pan) * (1 + view->double_dots);
 
   if (view->blink)
     back &= 7;
@@ -139,8 +139,8 @@ draw_cell (VtVgaCore *core, const VtVgaView *view, const VtVgaMoment *moment, co
 static void
 damage_cells (VtVgaCore *core, const VtVgaView *view, const Row *row, int from, int to)
 {
-  int left = MAX ((from * view->cell_width - row->pan) << view->double_dots, 0);
-  int right = MIN ((to * view->cell_width - row->pan) << view->double_dots, view->width);
+  int left = MAX ((from * view->cell_width - row->pan) * (1 + view->double_dots), 0);
+  int right = MIN ((to * view->cell_width - row->pan) * (1 + view->double_dots), view->width);
 
   if (left < right)
     vt_screen_damage (&core->screen, left, row->y, right - left, row->lines);
