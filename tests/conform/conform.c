@@ -48,6 +48,8 @@ poke (VtRig *rig, uint64_t seed, unsigned n)
           else
             vt_rig_read (rig, w, offset, size);
         }
+      if ((r & 0x3f00000) == 0)
+        vt_rig_look (rig);
       if ((r & 0xf0000) == 0)
         vt_clock_advance (rig->clock, (int64_t) (next_random (&seed) % 100000));
       vt_context_dispatch (rig->context);

@@ -49,6 +49,37 @@ vt_rig_block (VtRig *rig, size_t size, bool read_only)
   return block;
 }
 
+VtConsole *
+vt_rig_console (VtRig *rig)
+{
+  rig->console = vt_console_new ("rig");
+  rig->viewer = vt_viewer_new (rig->console, NULL, NULL, true);
+  return rig->console;
+}
+
+/* Pictures are large and the walk is long: a few are enough. */
+#define MAX_LOOKS 4
+
+void
+vt_rig_look (VtRig *rig)
+{
+  VtConsoleHint hint = { 640 + (int) rig->looks, 480, 300, 200 };
+  VtFrame       frame;
+
+  if (rig->console == NULL || rig->looks++ >= MAX_LOOKS)
+    return;
+  vt_console_hint (rig->console, &hint);
+  vt_surface_unref (vt_console_snapshot (rig->console));
+  vt_viewer_take (rig->viewer, &frame);
+  for (unsigned i = 0; i < frame.n_rects; i++)
+    {
+      g_assert_cmpint (frame.rects[i].x + frame.rects[i].width, <=, frame.surface->width);
+      g_assert_cmpint (frame.rects[i].y + frame.rects[i].height, <=, frame.surface->height);
+    }
+  vt_frame_clear (&frame);
+  g_free (vt_console_text (rig->console));
+}
+
 VtRig *
 vt_rig_new (const VtDeviceClass *klass, bool wired, GError **error)
 {
@@ -96,6 +127,8 @@ vt_rig_free (VtRig *rig)
   g_ptr_array_free (rig->blocks, TRUE);
   for (unsigned i = 0; i < rig->n_lines; i++)
     vt_line_free (rig->lines[i]);
+  vt_viewer_free (rig->viewer);
+  vt_console_free (rig->console);
   if (rig->input != NULL)
     vt_input_free (rig->input);
   if (rig->chr != NULL)

@@ -8,6 +8,7 @@
 #include "memory/space.h"
 #include "vt-block.h"
 #include "vt-char.h"
+#include "vt-console.h"
 #include "vt-device.h"
 #include "vt-input.h"
 #include "vt-pci.h"
@@ -26,6 +27,9 @@ typedef struct
   uint64_t   edges; /* How often any of them changed. */
   VtChar    *chr;   /* NULL unless the wiring made one. */
   VtInput   *input;
+  VtConsole *console; /* Likewise; somebody watches it. */
+  VtViewer  *viewer;
+  unsigned   looks; /* How often it was drawn: vt_rig_look() stops after some. */
   GPtrArray *blocks;  /* VtBlock, closed with the rig. */
   GPtrArray *cleanup; /* Pairs of GDestroyNotify and data, run after the device is gone. */
 } VtRig;
@@ -41,6 +45,11 @@ VtLine *vt_rig_line (VtRig *rig);
 void vt_rig_defer (VtRig *rig, GDestroyNotify func, void *data);
 /* A disk of @size bytes in memory. */
 VtBlock *vt_rig_block (VtRig *rig, size_t size, bool read_only);
+
+/* A console that somebody watches. */
+VtConsole *vt_rig_console (VtRig *rig);
+/* What a viewer does: draws the picture, takes what has changed, reads the text, wishes a size. */
+void vt_rig_look (VtRig *rig);
 
 /* Runs what is posted; true where the device says that it has paused. */
 bool vt_rig_pause (VtRig *rig);

@@ -4,6 +4,8 @@
  */
 #include "rig.h"
 
+#include "gpu/bochs-display.h"
+#include "gpu/vga.h"
 #include "platform/bios-rom.h"
 #include "platform/debug-port.h"
 #include "platform/fw-cfg.h"
@@ -41,6 +43,15 @@ static void
 wire_bios_rom (VtRig *rig)
 {
   ((VtBiosRom *) rig->dev)->image = image (64 * VT_KIB);
+}
+
+static void
+wire_bochs_display (VtRig *rig)
+{
+  VtBochsDisplay *display = VT_CONTAINER (rig->dev, VtBochsDisplay, fn.base);
+
+  display->console = vt_rig_console (rig);
+  display->vram_mib = 1;
 }
 
 /* One item of each sort. */
@@ -131,6 +142,18 @@ wire_serial (VtRig *rig)
   uart->chr = rig->chr = vt_char_new_memory ();
 }
 
+static void
+wire_vga (VtRig *rig)
+{
+  VtVgaCard *card = VT_CONTAINER (rig->dev, VtVgaCard, fn.base);
+  GBytes    *rom = image (32 * VT_KIB);
+
+  card->console = vt_rig_console (rig);
+  card->vram_mib = 1;
+  card->rom = rom;
+  vt_rig_defer (rig, (GDestroyNotify) g_bytes_unref, rom);
+}
+
 static const struct
 {
   const char *id;
@@ -138,6 +161,7 @@ static const struct
 } wirings[] = {
   { "ahci", wire_ahci },
   { "bios-rom", wire_bios_rom },
+  { "bochs-display", wire_bochs_display },
   { "debug-port", wire_debug_port },
   { "fw-cfg", wire_fw_cfg },
   { "hpet", wire_hpet },
@@ -146,6 +170,7 @@ static const struct
   { "pflash", wire_pflash },
   { "port92", wire_port92 },
   { "serial-16550", wire_serial },
+  { "vga", wire_vga },
   { NULL, NULL },
 };
 
