@@ -10,6 +10,7 @@
  */
 #include "server.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <spice/protocol.h>
@@ -216,7 +217,7 @@ server_init_tls (Start *start)
                                 options->cert_file, options->key_file, NULL, NULL, NULL) == 0
           && spice_server_init (server, vt_spice_core_interface ()) == 0)
         {
-          fd = dup (vt_spice_core_listening (start->spice->core));
+          fd = fcntl (vt_spice_core_listening (start->spice->core), F_DUPFD_CLOEXEC, 0);
           if (fd >= 0)
             {
               start->tls_port = port;

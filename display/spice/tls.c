@@ -352,11 +352,22 @@ vitrine_spice_certificate_subject (const char *cert_file, GError **error)
       if (gnutls_x509_crt_get_dn_by_oid (crt, oid, nth, 0, value, &len) < 0)
         continue;
       g_string_append_printf (text, text->len ? ",%s=" : "%s=", name);
+      /* It comes escaped by RFC 4514, of which viewers understand these two only. */
       for (size_t j = 0; j < len && value[j]; j++)
         {
-          if (value[j] == ',' || value[j] == '\\')
+          char c = value[j];
+
+          if (c == '\\' && j + 2 < len && g_ascii_isxdigit (value[j + 1])
+              && g_ascii_isxdigit (value[j + 2]))
+            {
+              c = (char) (g_ascii_xdigit_value (value[j + 1]) << 4 | g_ascii_xdigit_value (value[j + 2]));
+              j += 2;
+            }
+          else if (c == '\\' && j + 1 < len)
+            c = value[++j];
+          if (c == ',' || c == '\\')
             g_string_append_c (text, '\\');
-          g_string_append_c (text, value[j]);
+          g_string_append_c (text, c);
         }
     }
   return g_string_free (g_steal_pointer (&text), FALSE);
