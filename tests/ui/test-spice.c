@@ -243,7 +243,15 @@ serve (Rig *rig, const VitrineSpiceOptions *options)
 static void
 gone_cb (void *data)
 {
-  g_atomic_int_set ((gint *) data, 1);
+  g_atomic_int_set ((gint *) data, gettid ());
+}
+
+static bool
+thread_lives (gint tid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d", tid);
+
+  return access (path, F_OK) == 0;
 }
 
 /* Stops and waits for the thread's end, so that nothing of a test reaches into the next. */
@@ -255,7 +263,7 @@ finish (VitrineSpiceServer *server)
   vt_spice_server_on_gone (server, gone_cb, &gone);
   vt_spice_server_stop (server);
   g_object_unref (server);
-  wait_for (g_atomic_int_get (&gone));
+  wait_for (g_atomic_int_get (&gone) && !thread_lives (gone));
 }
 
 static Viewer *

@@ -240,7 +240,15 @@ rig_finish (Rig *rig)
 static void
 gone_cb (void *data)
 {
-  g_atomic_int_set ((gint *) data, 1);
+  g_atomic_int_set ((gint *) data, gettid ());
+}
+
+static bool
+thread_lives (gint tid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d", tid);
+
+  return access (path, F_OK) == 0;
 }
 
 static void
@@ -251,9 +259,9 @@ finish (VitrineSpiceServer *server)
 
   vt_spice_server_on_gone (server, gone_cb, &gone);
   g_object_unref (server);
-  while (!g_atomic_int_get (&gone) && g_get_monotonic_time () < until)
+  while ((!g_atomic_int_get (&gone) || thread_lives (gone)) && g_get_monotonic_time () < until)
     g_usleep (1000);
-  g_assert_true (g_atomic_int_get (&gone));
+  g_assert_true (g_atomic_int_get (&gone) && !thread_lives (gone));
 }
 
 static void
