@@ -356,6 +356,33 @@ order_boot (Board *b, const VtAhci *ahci)
         g_ptr_array_add (b->boot, vt_firmware_path_ahci (0x1f, 2, n));
 }
 
+/* Opens what hangs on the controller. What is open when something fails is closed again here: the
+ * controller takes over only what it is realized with. */
+static bool
+wire_drives (Board *b, VtAhci *ahci, GListModel *disks, GListModel *cdroms, GError **error)
+{
+  unsigned port = 0;
+  bool     ok = true;
+
+  for (guint i = 0; ok && i < g_list_model_get_n_items (disks); i++)
+    {
+      g_autoptr (VitrineDisk) disk = g_list_model_get_item (disks, i);
+
+      ok = wire_disk (b, &ahci->wiring[port++], disk, error);
+    }
+  for (guint i = 0; ok && i < g_list_model_get_n_items (cdroms); i++)
+    {
+      g_autoptr (VitrineCdrom) cdrom = g_list_model_get_item (cdroms, i);
+      g_autofree char         *id = g_strdup_printf ("cd%u", i);
+
+      vt_machine_add_medium (b->machine, id, &ahci->fn.base, port, &medium_ops);
+      ok = wire_cdrom (b, &ahci->wiring[port++], cdrom, error);
+    }
+  for (unsigned n = 0; !ok && n < VT_AHCI_PORTS; n++)
+    g_clear_pointer (&ahci->wiring[n].block, vt_block_close);
+  return ok;
+}
+
 static bool
 add_storage (Board *b, GError **error)
 {
@@ -364,29 +391,14 @@ add_storage (Board *b, GError **error)
   guint       n_disks = g_list_model_get_n_items (disks), n_cdroms = g_list_model_get_n_items (cdroms);
   VtAhci     *ahci = add_pci (b, &vt_ahci_class, "ahci", 0x1f, 2,
                               vt_machine_env_new (b->machine, "storage"));
-  unsigned    port = 0;
 
   if (n_disks + n_cdroms > VT_AHCI_PORTS)
     return vt_set_error (error, VITRINE_ERROR_INVALID,
                          "The machine has %u disks and CD drives, and the controller takes %u: remove "
                          "some",
                          n_disks + n_cdroms, VT_AHCI_PORTS);
-  for (guint i = 0; i < n_disks; i++)
-    {
-      g_autoptr (VitrineDisk) disk = g_list_model_get_item (disks, i);
-
-      if (!wire_disk (b, &ahci->wiring[port++], disk, error))
-        return false;
-    }
-  for (guint i = 0; i < n_cdroms; i++)
-    {
-      g_autoptr (VitrineCdrom) cdrom = g_list_model_get_item (cdroms, i);
-      g_autofree char         *id = g_strdup_printf ("cd%u", i);
-
-      vt_machine_add_medium (b->machine, id, &ahci->fn.base, port, &medium_ops);
-      if (!wire_cdrom (b, &ahci->wiring[port++], cdrom, error))
-        return false;
-    }
+  if (!wire_drives (b, ahci, disks, cdroms, error))
+    return false;
   order_boot (b, ahci);
   return realize (ahci, error);
 }

@@ -542,9 +542,13 @@ close_block (gpointer data)
 static bool
 attach (VtAhci *hba, unsigned n, GError **error)
 {
-  VtAhciPort   *port = &hba->ports[n];
-  VtAhciWiring *w = &hba->wiring[n];
+  VtAhciPort       *port = &hba->ports[n];
+  VtAhciWiring     *w = &hba->wiring[n];
+  g_autofree char *serial = g_strdup_printf ("VT-SATA-%u", n);
 
+  /* Guests name drives by their serial numbers, so those of one machine differ. */
+  if (w->serial == NULL)
+    w->serial = serial;
   port->hba = hba;
   port->n = n;
   port->s = &hba->state.port[n];

@@ -23,8 +23,9 @@ typedef struct
   VtAhciKind  kind;
   /* The device's from vt_device_realize() on, which closes it in the end, or when it is changed. */
   VtBlock    *block;
-  const char *serial; /* Up to 20 ASCII characters, model up to 40; copied by realize. NULL: */
-  const char *model;  /* something plain. */
+  /* Up to 20 ASCII characters and up to 40; copied by realize. NULL: something plain, the serial
+   * number told apart by the port. */
+  const char *serial, *model;
 } VtAhciWiring;
 
 /* Saved, per port. AHCI 1.3.1 section 3.3. */

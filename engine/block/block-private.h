@@ -29,6 +29,9 @@ void vt_block_account_drain (VtBlockAccount *account, VtContext *context, VtFunc
 /* Locks @fd, open as @read_only says, for as long as its open file description lives. */
 bool vt_block_lock (int fd, const char *path, bool read_only, GError **error);
 
+/* Refuses what is plainly no raw image. */
+bool vt_block_check_format (int fd, const char *path, bool read_only, GError **error);
+
 /* Raw images ----------------------------------------------------------------------------------- */
 
 typedef struct VtRaw       VtRaw;

@@ -233,7 +233,8 @@ vt_block_open_raw (const char *path, VtBlockOpenFlags flags, GError **error)
   raw->fd = open (path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (raw->fd < 0)
     open_failed (errno, path, read_only, error);
-  else if (look (raw, path, error) && vt_block_lock (raw->fd, path, read_only, error))
+  else if (look (raw, path, error) && vt_block_lock (raw->fd, path, read_only, error) &&
+           vt_block_check_format (raw->fd, path, read_only, error))
     {
       if (fcntl (raw->fd, F_SETFL, fcntl (raw->fd, F_GETFL) & ~O_NONBLOCK) < 0)
         vt_set_errno (error, errno, "The image “%s” can't be opened", path);

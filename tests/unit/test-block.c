@@ -458,6 +458,12 @@ test_open_errors (Fixture *f, gconstpointer data)
   g_assert_true (g_file_set_contents (other, "", 0, NULL));
   refused (other, VT_BLOCK_OPEN_READ_ONLY, VITRINE_ERROR_INVALID, "empty");
   g_unlink (other);
+  g_assert_true (g_file_set_contents (other, "QFI\xfb and what follows", 22, NULL));
+  refused (other, 0, VITRINE_ERROR_UNSUPPORTED, "QCOW");
+  g_assert_true (g_file_set_contents (other, "\xfd" "7zXZ\0 and what follows", 22, NULL));
+  refused (other, VT_BLOCK_OPEN_READ_ONLY, VITRINE_ERROR_INVALID, "unpack");
+  vt_block_close (vt_block_open_raw (other, 0, NULL)); /* A disk may hold an archive. */
+  g_unlink (other);
   if (geteuid () != 0)
     {
       g_assert_cmpint (chmod (f->path, 0), ==, 0);
