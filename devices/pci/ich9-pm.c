@@ -72,6 +72,7 @@ enum
   TCO_TMR_MASK = 0x03ff,
   TCO_TMR_DEFAULT = 4,
   TCO_SW_IRQ_DEFAULT = 3,
+  TCO2_CNT_DEFAULT = 8,
 };
 #define TCO_TICK (600 * VT_NS_PER_MS)
 
@@ -586,6 +587,7 @@ vt_ich9_pm_reset (VtIch9Pm *pm, VtResetKind kind)
   s->smi_en = SMI_APMC;
   s->tco_tmr = TCO_TMR_DEFAULT;
   s->tco_sw_irq = TCO_SW_IRQ_DEFAULT;
+  s->tco2_cnt = TCO2_CNT_DEFAULT;
   vt_timer_stop (pm->override);
   vt_timer_stop (pm->tco);
   arm_overflow (pm);

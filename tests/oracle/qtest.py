@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs one trace against stock QEMU and against poke and compares every answer.
+
+  qtest.py POKE TRACE [--show]
+
+README.md tells how a trace is written. --show prints both sides' answers.
+"""
+import re, shlex, shutil, subprocess, sys, threading
+
+QEMU = ["qemu-system-x86_64", "-S", "-M", "q35", "-m", "128", "-nodefaults",
+        "-display", "none", "-monitor", "none", "-rtc", "base=2024-05-06T07:08:09,clock=vm",
+        "-qtest", "stdio", "-qtest-log", "/dev/null"]
+TIMEOUT = 60
+SIZES = {"b": 1, "w": 2, "l": 4}
+CONFIG = re.compile(r"cfg_(read|write)([bwl]) ([0-9a-f]+):([0-9a-f]+)\.([0-7]) (\S+)(?: (\S+))?$")
+DIFFERS = re.compile(r"#\s*differs(?:\s+(0x[0-9a-f]+|irq))?:\s*(\S.*)$")
+
+
+def has_time():
+  """Whether this QEMU can be given time: Debian builds it without its qtest accelerator, and then
+  the guest's clock stands at 0."""
+  r = subprocess.run([QEMU[0], "-accel", "help"], capture_output=True, text=True)
+  return "qtest" in r.stdout.split()
+
+
+class Line:
+  """One line of a trace: what to send, and what may differ in the last answer."""
+
+  def __init__(self, number, text, commands, mask, irq, reason):
+    self.number, self.text, self.commands = number, text, commands
+    self.mask, self.irq, self.reason = mask, irq, reason
+
+
+def expand(text, where):
+  m = CONFIG.match(text)
+  if not m:
+    if text.startswith("cfg_"):
+      sys.exit(f"{where}: not a configuration access: {text}")
+    return [text]
+  verb, size, bus, dev, fn, offset, value = m.groups()
+  at = int(bus, 16) << 16 | int(dev, 16) << 11 | int(fn) << 8
+  offset = int(offset, 0)
+  if offset >= 256 or offset % SIZES[size] != 0 or (verb == "write") != (value is not None):
+    sys.exit(f"{where}: not a configuration access: {text}")
+  port = 0xcfc + offset % 4
+  latch = f"outl 0xcf8 {0x80000000 | at | offset & 0xfc:#x}"
+  return [latch, f"in{size} {port:#x}" if verb == "read" else f"out{size} {port:#x} {value}"]
+
+
+def parse(path):
+  theirs, ours, lines, timed = [], [], [], None
+  for number, text in enumerate(open(path, encoding="utf-8"), 1):
+    text = text.strip()
+    if text.startswith("qemu:"):
+      theirs += shlex.split(text[5:])
+    elif text.startswith("ours:"):
+      ours += shlex.split(text[5:])
+    elif text == "time:":
+      timed = len(lines)
+    elif text and not text.startswith("#"):
+      m = DIFFERS.search(text)
+      if "#" in text and not m and "differs" in text:
+        sys.exit(f"{path}:{number}: write \"# differs [MASK|irq]: reason\"")
+      command = " ".join(text.split("#")[0].split())
+      mask = 0 if not m or m.group(1) == "irq" else int(m.group(1) or "0xffffffffffffffff", 16)
+      lines.append(Line(number, command, expand(command, f"{path}:{number}"), mask,
+                        bool(m) and m.group(1) == "irq", m.group(2) if m else None))
+  if not lines:
+    sys.exit(f"{path}: nothing to do")
+  return theirs, ours, lines, len(lines) if timed is None else timed
+
+
+def answers(name, argv, commands):
+  """Each command's answer, as (what kind, value, changes of interrupt inputs)."""
+  p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       text=True)
+  timer = threading.Timer(TIMEOUT, p.kill)
+  timer.start()
+  try:
+    out, err = p.communicate("".join(c + "\n" for c in commands))
+  finally:
+    timer.cancel()
+  found, irqs = [], []
+  for line in out.splitlines():
+    words = line.split()
+    if not words:
+      continue
+    if words[0] == "IRQ":
+      irqs.append(" ".join(words[1:]))
+    elif words[0] in ("OK", "FAIL"):
+      value = int(words[1], 0) if words[0] == "OK" and len(words) > 1 else None
+      found.append((words[0], value, sorted(irqs)))
+      irqs = []
+  if len(found) != len(commands):
+    sys.exit(f"{name} answered {len(found)} of {len(commands)} commands\n{err[-2000:]}")
+  return found
+
+
+def shown(answer):
+  kind, value, irqs = answer
+  text = kind if value is None else f"{value:#x}"
+  return text + (" [" + ", ".join(irqs) + "]" if irqs else "")
+
+
+def judge(line, a, b):
+  """What is wrong with one pair of answers; None: nothing."""
+  if a[0] == "FAIL" or b[0] == "FAIL":
+    return "a command failed"
+  wrong = (a[1] or 0) ^ (b[1] or 0)
+  if wrong & ~line.mask:
+    return "differs"
+  if a[2] != b[2] and not line.irq:
+    return "interrupts differ"
+  # An explanation that explains nothing would hide the next difference.
+  if line.reason and wrong == 0 and a[2] == b[2]:
+    return f"no longer differs ({line.reason})"
+  return None
+
+
+def main():
+  poke, path = sys.argv[1:3]
+  theirs, ours, lines, timeless = parse(path)
+  if shutil.which(QEMU[0]) is None:
+    print(f"{QEMU[0]} is not installed")
+    sys.exit(77)
+  if has_time():
+    theirs += ["-accel", "qtest"]
+  else:
+    theirs += ["-accel", "tcg"]
+    if timeless < len(lines):
+      print(f"{len(lines) - timeless} accesses after \"time:\" left out: this QEMU has no clock_step")
+    lines = lines[:timeless]
+  commands = [c for line in lines for c in line.commands]
+  them = answers("QEMU", QEMU + theirs, ["irq_intercept_in ioapic"] + commands)[1:]
+  us = answers("poke", [poke] + ours, commands)
+  at = bad = allowed = 0
+  for line in lines:
+    for _ in line.commands[:-1]:
+      at += 1
+    a, b = them[at], us[at]
+    at += 1
+    problem = judge(line, a, b)
+    allowed += line.reason is not None and problem is None
+    if "--show" in sys.argv[3:]:
+      print(f"{line.number:4} {line.text:36} qemu {shown(a):24} ours {shown(b)}")
+    if problem:
+      bad += 1
+      print(f"{path}:{line.number}: {line.text}: {problem}: QEMU {shown(a)}, ours {shown(b)}")
+  print(f"{len(lines)} accesses, {allowed} explained differences, {bad} others")
+  sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+  main()
