@@ -15,11 +15,14 @@
 #include "pci/pcie-root-port.h"
 #include "pci/q35-host.h"
 #include "platform/bios-rom.h"
+#include "platform/debug-exit.h"
 #include "platform/debug-port.h"
 #include "platform/firmware.h"
 #include "platform/fw-cfg.h"
+#include "platform/hpet.h"
 #include "platform/i8042.h"
 #include "platform/mc146818.h"
+#include "platform/port92.h"
 #include "platform/serial-16550.h"
 #include "smbios/smbios.h"
 #include "storage/ahci.h"
@@ -47,6 +50,7 @@ typedef struct
   uint64_t       low_ram, high_ram;
   VtQ35Host     *host;
   VtIch9Lpc     *lpc;
+  VtHpet        *hpet;
   VtFwCfg       *fw;
   GPtrArray     *boot; /* Firmware paths, owned. */
 } Board;
@@ -221,12 +225,46 @@ cmos_boot (char letter)
                          : VT_CMOS_BOOT_NONE;
 }
 
+/* Timer 0 reaches pins 16 to 23; as a replacement of PIT and RTC the event timers drive 0 and 8. */
+static bool
+add_timers (Board *b, GError **error)
+{
+  VtHpet *hpet = add (b, &vt_hpet_class, "hpet");
+
+  hpet->irq0 = gsi (b, 0);
+  hpet->irq8 = gsi (b, 8);
+  for (unsigned n = 16; n < 24; n++)
+    hpet->gsi[n] = gsi (b, n);
+  hpet->legacy = vt_machine_hpet_legacy (b->machine);
+  hpet->msi = vt_machine_msi (b->machine);
+  b->hpet = hpet;
+  return realize (hpet, error);
+}
+
+static void
+debug_exit_cb (void *data, int status)
+{
+  vt_machine_request_exit (data, status);
+}
+
+static bool
+add_debug_ports (Board *b, GError **error)
+{
+  VtDebugExit *port = add (b, &vt_debug_exit_class, "debug-exit");
+
+  port->exit = debug_exit_cb;
+  port->data = b->machine;
+  return realize (port, error) &&
+         realize (add (b, &vt_debug_port_class, "debug-port"), error);
+}
+
 static bool
 add_platform (Board *b, GError **error)
 {
   const char  *order = vitrine_config_get_boot_order (b->config);
   VtMc146818  *rtc = add (b, &vt_mc146818_class, "rtc");
   VtI8042     *i8042;
+  VtPort92    *port92;
   VtLine      *a20 = vt_line_new (a20_cb, b->machine, 0), *a20_kbd = vt_line_share (a20),
          *a20_fast = vt_line_share (a20);
 
@@ -234,7 +272,7 @@ add_platform (Board *b, GError **error)
   vt_machine_own (b->machine, a20_kbd, free_line_cb);
   vt_machine_own (b->machine, a20_fast, free_line_cb);
 
-  rtc->irq = gsi (b, 8);
+  rtc->irq = b->hpet->rtc_in;
   rtc->wall = vitrine_config_get_rtc_local (b->config) ? vt_mc146818_local : vt_mc146818_utc;
   vt_mc146818_set_memory (rtc, b->low_ram, b->high_ram);
   vt_mc146818_set_boot (rtc, cmos_boot (order[0]), order[0] != '\0' ? cmos_boot (order[1]) : VT_CMOS_BOOT_NONE,
@@ -251,7 +289,10 @@ add_platform (Board *b, GError **error)
   if (!realize (i8042, error))
     return false;
 
-  return realize (add (b, &vt_debug_port_class, "debug-port"), error);
+  port92 = add (b, &vt_port92_class, "port92");
+  port92->a20 = a20_fast;
+  port92->reset = request (b, VT_REQUEST_RESET);
+  return realize (port92, error) && add_debug_ports (b, error);
 }
 
 /* Display and drives ------------------------------------------------------------------------- */
@@ -432,7 +473,9 @@ add_acpi (Board *b, GError **error)
   p->s3_type = VT_ICH9_SLP_S3;
   p->s4_type = VT_ICH9_SLP_S4;
   p->s5_type = VT_ICH9_SLP_S5;
-  p->has_hpet = false;
+  p->has_hpet = true;
+  p->hpet_base = (uint32_t) VT_HPET_BASE;
+  p->hpet_id = VT_HPET_ID;
   p->irq0_override = true;
   p->has_8042 = true;
   p->serial_mask = 15;
@@ -510,7 +553,7 @@ static bool
 q35_build (VtMachine *machine, VitrineConfig *config, GError **error)
 {
   static bool (*const steps[]) (Board *, GError **) = {
-    add_memory,   add_chipset, add_firmware_rom, add_platform,        add_serial_ports,
+    add_memory,   add_chipset, add_firmware_rom, add_timers, add_platform,        add_serial_ports,
     add_display,  add_storage, add_firmware_config, add_kernel,       add_tables,
   };
   Board board = { .machine = machine, .config = config };
