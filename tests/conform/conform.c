@@ -23,6 +23,9 @@ rig_for (const VtDeviceClass *klass, bool wired)
   VtRig *rig = vt_rig_new (klass, wired, &error);
 
   g_assert_no_error (error);
+  /* Wired as in a machine, with its registers where a guest reaches them. */
+  if (wired)
+    vt_rig_map_bars (rig);
   return rig;
 }
 

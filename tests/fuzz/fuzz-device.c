@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The fuzz target for every device: `fuzz-device --device=ahci` (libFuzzer's own flags follow).
- * The input is a program of one-byte operations with little-endian operands: register accesses, clock
- * steps, guest memory, back-end input, resets, pauses, saved states that have been damaged.
+ * The input is a program of one-byte operations with little-endian operands; make-seeds.py writes
+ * the same language:
  *
- * --planted makes the rig's memory disk-free device "planted" the target: a device with a known
- * buffer overrun, by which the target itself is tested.
+ *   00-3f HOW OFFSET VALUE     write a register          b0-cf AT LEN BYTES   fill guest memory
+ *   40-4f HOW OFFSET N BYTES   write bytes to one        d0-df TIME           let time pass
+ *   50-6f HOW OFFSET PAGE      write an address in RAM   e0-e7 KIND …         bytes, keys, pointer
+ *   70-9f HOW OFFSET           read a register           e8-ef KIND VALUE     the class's own event
+ *   a0-af HOW ADDRESS VALUE    access as a vCPU          f0-f7                reset
+ *                                                        f8-ff N …            save, damage, load
+ *
+ * HOW: window in bits 3:0 (15: PCI configuration space), size in 5:4, one byte less of it in 6, a
+ * third byte of offset in 7. OFFSET has one byte where the window has at most 256, else two.
+ *
+ * --device=planted is a device with a known buffer overrun, by which the target itself is tested.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +26,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 /* What one input may cost; beyond it the rest is ignored. */
 #define MAX_OPS 400
-#define MAX_STEP_NS (10 * VT_NS_PER_MS)
+#define MAX_NS (2 * VT_NS_PER_SEC)
 
 static const VtDeviceClass *klass;
 
@@ -121,16 +130,37 @@ take (Input *in, unsigned size)
   return v;
 }
 
+typedef enum
+{
+  WRITE,
+  WRITE_BYTES,
+  WRITE_POINTER,
+  READ,
+} Access;
+
+static unsigned
+how_size (unsigned how)
+{
+  unsigned size = 1u << ((how >> 4) & 3);
+
+  return (how & 0x40) != 0 && size > 2 ? size - 1 : size;
+}
+
 static void
-access_op (VtRig *rig, Input *in, bool write, bool pointer)
+access_op (VtRig *rig, Input *in, Access access)
 {
   unsigned windows = vt_rig_n_windows (rig);
-  unsigned how = (unsigned) take (in, 1), window, size = 1u << ((how >> 4) & 3);
+  unsigned how = (unsigned) take (in, 1), window = how & 15, size = how_size (how);
   uint64_t range, offset;
 
   if (windows == 0)
     return;
-  window = (how & 15) % windows;
+  if (window == 15)
+    window = windows - 1;
+  else if (windows > 16)
+    window = (unsigned) take (in, 1) % windows;
+  else
+    window %= windows;
   range = vt_rig_window_size (rig, window);
   offset = range > 256 ? take (in, 2) : take (in, 1);
   if ((how & 0x80) != 0)
@@ -138,13 +168,63 @@ access_op (VtRig *rig, Input *in, bool write, bool pointer)
   if (range == 0)
     return;
   offset %= range;
-  if (!write)
-    vt_rig_read (rig, window, offset, size);
-  else if (pointer)
-    /* Addresses by chance hit RAM too seldom: these always do. */
-    vt_rig_write (rig, window, offset, size, (take (in, 2) << 4) % VT_RIG_RAM);
+  switch (access)
+    {
+    case WRITE:
+      vt_rig_write (rig, window, offset, size, take (in, size));
+      break;
+    case WRITE_BYTES:
+      for (unsigned n = (unsigned) take (in, 1) & 63; n > 0 && in->left > 0; n--)
+        vt_rig_write (rig, window, offset, 1, take (in, 1));
+      break;
+    case WRITE_POINTER:
+      /* Addresses by chance hit RAM too seldom: these always do. */
+      vt_rig_write (rig, window, offset, size, (take (in, 2) << 4) % VT_RIG_RAM);
+      break;
+    case READ:
+      vt_rig_read (rig, window, offset, size);
+      break;
+    }
+}
+
+/* Through the address space: legacy windows, shadowed memory, BARs where the guest has put them. */
+static void
+space_op (VtRig *rig, Input *in)
+{
+  unsigned    how = (unsigned) take (in, 1), size = how_size (how);
+  VtSpaceKind kind = (how & 2) != 0 ? VT_SPACE_IO : VT_SPACE_MEMORY;
+  uint64_t    address = take (in, 2);
+
+  if (kind == VT_SPACE_MEMORY)
+    switch (how >> 2 & 3)
+      {
+      case 0: /* The first MiB. */
+        address <<= 4;
+        break;
+      case 1:
+        address += VT_RIG_MEMORY_BARS;
+        break;
+      case 2: /* Below 4 GiB, where ROM is. */
+        address = 4 * VT_GIB - 1 - address;
+        break;
+      default:
+        address = address << 16 | take (in, 2);
+        break;
+      }
+  if ((how & 1) != 0)
+    vt_rig_space_write (rig, kind, address, size, take (in, size));
   else
-    vt_rig_write (rig, window, offset, size, take (in, size));
+    vt_rig_space_read (rig, kind, address, size);
+}
+
+/* At most two seconds of an input, in steps of nanoseconds or of milliseconds. */
+static void
+time_op (VtRig *rig, Input *in, unsigned scale)
+{
+  int64_t ns = (int64_t) (take (in, 2) << scale);
+
+  if (ns <= MAX_NS - vt_clock_now (rig->clock))
+    vt_clock_advance (rig->clock, ns);
 }
 
 static void
@@ -153,6 +233,7 @@ memory_op (VtRig *rig, Input *in)
   uint64_t at = (take (in, 2) << 4) % (VT_RIG_RAM - 256);
   uint64_t len = take (in, 1);
 
+  /* MIN() evaluates its arguments twice. */
   len = MIN (len, in->left);
   memcpy (vt_ram_host (rig->ram) + at, in->p, len);
   in->p += len;
@@ -168,7 +249,7 @@ input_op (VtRig *rig, Input *in)
     {
       size_t n = MIN ((size_t) (kind & 31), in->left);
 
-      vt_char_memory_feed (rig->chr, in->p, n);
+      vt_rig_char_feed (rig, in->p, n);
       in->p += n;
       in->left -= n;
     }
@@ -192,6 +273,17 @@ input_op (VtRig *rig, Input *in)
       break;
     }
   vt_input_sync (rig->input);
+}
+
+static void
+event_op (VtRig *rig, Input *in)
+{
+  unsigned kind = (unsigned) take (in, 1) & 7;
+  uint32_t value = (uint32_t) take (in, 3);
+
+  if (rig->event != NULL)
+    rig->event (rig, kind, value);
+  vt_rig_look (rig);
 }
 
 /* A saved state is hostile input like any other: whatever is accepted must not hurt later. */
@@ -225,31 +317,36 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   rig = vt_rig_new (klass, true, NULL);
   if (rig == NULL)
     abort ();
-  if ((klass->flags & VT_DEVICE_PCI) != 0)
-    /* Decoding and bus mastering on: nothing of interest happens without. */
-    vt_rig_write (rig, vt_rig_n_windows (rig) - 1, 4, 2, 7);
+  vt_rig_map_bars (rig);
   for (unsigned op = 0; op < MAX_OPS && in.left > 0; op++)
     {
       uint8_t code = (uint8_t) take (&in, 1);
 
-      if (code < 0x60)
-        access_op (rig, &in, true, false);
-      else if (code < 0x80)
-        access_op (rig, &in, true, true);
+      if (code < 0x40)
+        access_op (rig, &in, WRITE);
+      else if (code < 0x50)
+        access_op (rig, &in, WRITE_BYTES);
+      else if (code < 0x70)
+        access_op (rig, &in, WRITE_POINTER);
+      else if (code < 0xa0)
+        access_op (rig, &in, READ);
       else if (code < 0xb0)
-        access_op (rig, &in, false, false);
+        space_op (rig, &in);
       else if (code < 0xd0)
         memory_op (rig, &in);
       else if (code < 0xe0)
-        vt_clock_advance (rig->clock, (int64_t) ((take (&in, 3) * 997) % MAX_STEP_NS));
-      else if (code < 0xf0)
+        time_op (rig, &in, code & 15);
+      else if (code < 0xe8)
         input_op (rig, &in);
+      else if (code < 0xf0)
+        event_op (rig, &in);
       else if (code < 0xf8)
         vt_device_reset (rig->dev, (VtResetKind) (code % 3));
       else
         state_op (rig, &in);
       vt_context_dispatch (rig->context);
     }
+  vt_rig_look (rig);
   vt_rig_free (rig);
   return 0;
 }
