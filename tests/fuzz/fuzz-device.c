@@ -253,8 +253,6 @@ input_op (VtRig *rig, Input *in)
       in->p += n;
       in->left -= n;
     }
-  if (rig->console != NULL)
-    vt_rig_look (rig);
   if (rig->input == NULL)
     return;
   switch (kind & 3)

@@ -242,12 +242,15 @@ vt_rig_char_drain (VtRig *rig, size_t len)
 
 /* The screen ---------------------------------------------------------------------------------- */
 
+/* Pictures are large and a walk is long: some are enough. */
+#define MAX_LOOKS 8
+
 void
 vt_rig_look (VtRig *rig)
 {
   VtFrame frame;
 
-  if (rig->viewer == NULL)
+  if (rig->viewer == NULL || rig->looks++ >= MAX_LOOKS)
     return;
   vt_viewer_take (rig->viewer, &frame);
   for (unsigned i = 0; frame.surface != NULL && i < frame.n_rects; i++)

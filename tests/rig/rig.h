@@ -40,6 +40,7 @@ struct VtRig
   VtInput   *input;
   VtConsole *console;
   VtViewer  *viewer; /* Of @console. */
+  unsigned   looks;  /* How often vt_rig_look() was called; it stops after some. */
   GPtrArray *neighbours; /* VtDevice on the device's bus, which end before it. */
   /* Something that comes from outside and only this class has; @kind below 8. */
   void (*event) (VtRig *rig, unsigned kind, uint32_t value);
