@@ -13,7 +13,9 @@ with tempfile.TemporaryDirectory() as work:
              f"-artifact_prefix={work}/", grown]
   if os.path.isdir(seeds):
     command.append(seeds)
-  r = subprocess.run(command, capture_output=True, text=True, errors="replace")
+  # Undefined behaviour ends the run as memory errors do; libFuzzer then keeps the input.
+  environment = dict(os.environ, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
+  r = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
   out = r.stderr + r.stdout
   if device == "planted":
     if r.returncode == 0 or "heap-buffer-overflow" not in out:
