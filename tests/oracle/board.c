@@ -1,92 +1,71 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A q35 of the devices that traces are for. Every device is freed by the end of the process: poke
- * lives for one trace.
+ * The q35 board on a machine that never runs: no vCPU, so nothing of the host is needed, and time
+ * only moves when it is told to.
  */
 #include "board.h"
 
-#include <stdlib.h>
+/* As much memory as stock QEMU has by default. */
+#define PLAIN                                                                                      \
+  "{ \"name\": \"oracle\", \"memory\": 128, \"cpus\": 1, \"display\": { \"model\": \"none\" } }"
 
-#include "pci/ich9-lpc.h"
-#include "pci/ich9-smbus.h"
-#include "pci/pcie-root-port.h"
-#include "pci/q35-host.h"
-
-#define RAM (128 * VT_MIB) /* What stock QEMU has by default. */
-
-static VtDevice *
-make (OracleBoard *board, const VtDeviceClass *klass)
+typedef struct
 {
-  VtDeviceEnv env = { .context = board->context, .clock = board->clock, .space = board->space };
+  VtCpuEngine engine;
+  void (*gsi) (unsigned n, bool level);
+} Idle;
 
-  return vt_device_new (klass, klass->id, &env);
+static void
+set_gsi (VtCpuEngine *engine, unsigned n, bool level)
+{
+  ((Idle *) engine)->gsi (n, level);
 }
 
-static bool
-finish (VtDevice *dev, GError **error)
+static void
+set_timer_taken (VtCpuEngine *engine, bool taken)
 {
-  if (!vt_device_realize (dev, error))
-    return false;
-  vt_device_resume (dev);
-  return true;
 }
 
-static bool
-add_root_port (OracleBoard *board, VtPciBus *bus, unsigned slot, GError **error)
+static void
+msi_send (void *data, uint64_t address, uint32_t message)
 {
-  VtPcieRootPort *port = (VtPcieRootPort *) make (board, &vt_pcie_root_port_class);
-
-  port->fn.bus = bus;
-  port->fn.devfn = VT_PCI_DEVFN (slot, 0);
-  port->slot = 1;
-  return finish (&port->fn.base, error);
 }
 
-bool
-oracle_board_build (OracleBoard *board, char **options, GError **error)
+static const VtMsiSinkOps msi_ops = { .send = msi_send };
+static const VtVcpuOps    idle_ops = {
+     .id = "idle", .set_gsi = set_gsi, .set_timer_taken = set_timer_taken, .msi = &msi_ops
+};
+
+VtMachine *
+oracle_board_new (const char *json, void (*gsi) (unsigned n, bool level), GError **error)
 {
-  VtRam       *ram;
-  VtQ35Host   *host;
-  VtIch9Lpc   *lpc;
-  VtIch9Smbus *smbus;
+  VitrineConfig *config = vitrine_config_from_json (json != NULL ? json : PLAIN, "ours", error);
+  VtMachine     *machine;
+  Idle          *idle;
+  VtDeviceEnv   *env;
 
-  board->context = vt_context_new_manual ();
-  board->clock = vt_clock_new_manual ();
-  board->space = vt_space_new ();
-  ram = vt_ram_new ("ram", RAM, error);
-  if (ram == NULL)
-    return false;
-  vt_space_map_ram (board->space, ram, 0, 0xa0000, 0, 0);
-  vt_space_map_ram (board->space, ram, VT_MIB, RAM - VT_MIB, VT_MIB, 0);
-
-  host = (VtQ35Host *) make (board, &vt_q35_host_class);
-  host->ram = ram;
-  host->low_ram = RAM;
-  if (!finish (&host->fn.base, error))
-    return false;
-
-  lpc = (VtIch9Lpc *) make (board, &vt_ich9_lpc_class);
-  lpc->fn.bus = host->bus;
-  lpc->fn.devfn = VT_ICH9_LPC_DEVFN;
-  memcpy (lpc->gsi, board->gsi, sizeof lpc->gsi);
-  if (!finish (&lpc->fn.base, error))
-    return false;
-
-  smbus = (VtIch9Smbus *) make (board, &vt_ich9_smbus_class);
-  smbus->fn.bus = host->bus;
-  smbus->fn.devfn = VT_ICH9_SMBUS_DEVFN;
-  if (!finish (&smbus->fn.base, error))
-    return false;
-
-  for (; *options != NULL; options++)
-    {
-      if (g_str_has_prefix (*options, "root-port="))
-        {
-          if (!add_root_port (board, host->bus, (unsigned) atoi (strchr (*options, '=') + 1), error))
-            return false;
-        }
-      else
-        return vt_set_error (error, VITRINE_ERROR_INVALID, "poke does not know \"%s\"", *options);
-    }
-  return true;
+  if (config == NULL)
+    return NULL;
+  machine = vt_machine_new (config);
+  machine->clock = vt_clock_new_manual ();
+  machine->space = vt_space_new ();
+  machine->input = vt_input_new ();
+  machine->ram = vt_ram_new ("ram", vitrine_config_get_memory (config) * VT_MIB, error);
+  if (machine->ram == NULL)
+    return NULL;
+  env = g_new0 (VtDeviceEnv, 1);
+  *env = (VtDeviceEnv){ .context = vt_context_new_manual (),
+                        .clock = machine->clock,
+                        .space = machine->space };
+  g_ptr_array_add (machine->envs, env);
+  idle = g_new0 (Idle, 1);
+  idle->engine.ops = &idle_ops;
+  idle->gsi = gsi;
+  machine->cpus = &idle->engine;
+  machine->msi = (VtMsiSink){ &msi_ops, idle };
+  if (!vt_boards[0]->build (machine, config, error))
+    return NULL;
+  for (guint i = 0; i < machine->devices->len; i++)
+    vt_device_resume (machine->devices->pdata[i]);
+  return machine;
 }

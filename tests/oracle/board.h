@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The machine behind `poke`: devices and address spaces, no vCPU. Another way to build it replaces
- * board.c and nothing else.
+ * The machine behind `poke`: the board as it runs, with an idle CPU engine.
  */
 #pragma once
 
-#include "memory/space.h"
+#include "machine/machine-private.h"
 
-#define ORACLE_GSIS 24
-
-typedef struct
-{
-  VtContext *context; /* Manual. */
-  VtClock   *clock;   /* Manual, at 0. */
-  VtSpace   *space;
-  VtLine    *gsi[ORACLE_GSIS]; /* The I/O APIC's inputs; made by the caller before the build. */
-} OracleBoard;
-
-/* Fills in everything but @gsi. @options are the words of the trace's "ours:" line. NULL-terminated;
- * false and @error for one that is not known. */
-bool oracle_board_build (OracleBoard *board, char **options, GError **error);
+/* @json is the machine's configuration, NULL for the plain one; @gsi hears of every interrupt input's
+ * change. The platform's context and the clock are manual. Lives until the process ends. */
+VtMachine *
+oracle_board_new (const char *json, void (*gsi) (unsigned n, bool level), GError **error);

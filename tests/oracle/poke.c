@@ -12,13 +12,36 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "board.h"
 
+/* Some devices interrupt from threads of their own. */
+static GMutex lock;
+
 static void
-gsi_cb (void *data, unsigned n, bool level)
+gsi_cb (unsigned n, bool level)
 {
+  g_mutex_lock (&lock);
   printf ("IRQ %s %u\n", level ? "raise" : "lower", n);
+  g_mutex_unlock (&lock);
+}
+
+static void
+nothing_cb (void *data)
+{
+}
+
+/* Lets what the command has posted run. */
+static void
+settle (VtMachine *machine)
+{
+  const VtDeviceEnv *platform = machine->envs->pdata[0];
+
+  while (vt_context_dispatch (platform->context))
+    ;
+  for (guint i = 1; i < machine->envs->len; i++)
+    vt_context_call (((VtDeviceEnv *) machine->envs->pdata[i])->context, nothing_cb, NULL);
 }
 
 /* "inb" and the like; 0: no such suffix. */
@@ -45,57 +68,62 @@ access_size (const char *command, const char *verb)
 }
 
 static void
-run (OracleBoard *board, char **words)
+answer (bool has_value, uint64_t value)
 {
-  unsigned n = g_strv_length (words), size;
-  uint64_t address = n > 1 ? g_ascii_strtoull (words[1], NULL, 0) : 0;
-  uint64_t value = n > 2 ? g_ascii_strtoull (words[2], NULL, 0) : 0;
-  uint8_t  bytes[8] = { 0 };
+  g_mutex_lock (&lock);
+  if (has_value)
+    printf ("OK 0x%" PRIx64 "\n", value);
+  else
+    printf ("OK\n");
+  g_mutex_unlock (&lock);
+}
+
+static void
+run (VtMachine *machine, char **words)
+{
+  unsigned    n = g_strv_length (words), size = 0;
+  uint64_t    address = n > 1 ? g_ascii_strtoull (words[1], NULL, 0) : 0;
+  uint64_t    value = n > 2 ? g_ascii_strtoull (words[2], NULL, 0) : 0;
+  uint8_t     bytes[8] = { 0 };
+  VtSpaceKind kind = VT_SPACE_MEMORY;
 
   vt_st64 (bytes, value);
   if (n == 2 && strcmp (words[0], "clock_step") == 0)
     {
-      vt_clock_advance (board->clock, (int64_t) address);
-      while (vt_context_dispatch (board->context))
-        ;
-      printf ("OK %" PRId64 "\n", vt_clock_now (board->clock));
+      vt_clock_advance (machine->clock, (int64_t) address);
+      settle (machine);
+      answer (true, (uint64_t) vt_clock_now (machine->clock));
+      return;
     }
-  else if (n == 2 && (size = access_size (words[0], "in")) != 0)
+  if (n == 2 && ((size = access_size (words[0], "in")) != 0 ||
+                 (size = access_size (words[0], "read")) != 0))
     {
-      vt_space_read (board->space, VT_SPACE_IO, address, bytes, size);
-      printf ("OK 0x%" PRIx64 "\n", vt_ld (bytes, size));
+      kind = words[0][0] == 'i' ? VT_SPACE_IO : VT_SPACE_MEMORY;
+      vt_space_read (machine->space, kind, address, bytes, size);
+      settle (machine);
+      answer (true, vt_ld (bytes, size));
+      return;
     }
-  else if (n == 3 && (size = access_size (words[0], "out")) != 0)
+  if (n == 3 && ((size = access_size (words[0], "out")) != 0 ||
+                 (size = access_size (words[0], "write")) != 0))
     {
-      vt_space_write (board->space, VT_SPACE_IO, address, bytes, size);
-      printf ("OK\n");
+      kind = words[0][0] == 'o' ? VT_SPACE_IO : VT_SPACE_MEMORY;
+      vt_space_write (machine->space, kind, address, bytes, size);
+      settle (machine);
+      answer (false, 0);
+      return;
     }
-  else if (n == 2 && (size = access_size (words[0], "read")) != 0)
-    {
-      vt_space_read (board->space, VT_SPACE_MEMORY, address, bytes, size);
-      printf ("OK 0x%" PRIx64 "\n", vt_ld (bytes, size));
-    }
-  else if (n == 3 && (size = access_size (words[0], "write")) != 0)
-    {
-      vt_space_write (board->space, VT_SPACE_MEMORY, address, bytes, size);
-      printf ("OK\n");
-    }
-  else
-    printf ("FAIL unknown command\n");
-  while (vt_context_dispatch (board->context))
-    ;
+  printf ("FAIL unknown command\n");
 }
 
 int
 main (int argc, char **argv)
 {
-  OracleBoard board = { 0 };
   g_autoptr (GError) error = NULL;
-  char line[256];
+  VtMachine *machine = oracle_board_new (argc > 1 ? argv[1] : NULL, gsi_cb, &error);
+  char       line[256];
 
-  for (unsigned i = 0; i < ORACLE_GSIS; i++)
-    board.gsi[i] = vt_line_new (gsi_cb, NULL, i);
-  if (!oracle_board_build (&board, argv + 1, &error))
+  if (machine == NULL)
     {
       fprintf (stderr, "poke: %s\n", error->message);
       return 1;
@@ -104,8 +132,10 @@ main (int argc, char **argv)
     {
       g_auto (GStrv) words = g_strsplit (g_strstrip (line), " ", -1);
 
-      run (&board, words);
+      run (machine, words);
       fflush (stdout);
     }
-  return 0;
+  /* Threads still have their contexts: what is left goes with the process. */
+  fflush (stdout);
+  _exit (0);
 }

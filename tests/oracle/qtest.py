@@ -55,7 +55,7 @@ def parse(path):
     if text.startswith("qemu:"):
       theirs += shlex.split(text[5:])
     elif text.startswith("ours:"):
-      ours += shlex.split(text[5:])
+      ours.append(text[5:].strip())
     elif text == "time:":
       timed = len(lines)
     elif text and not text.startswith("#"):
