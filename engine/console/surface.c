@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Surfaces: reference-counted pixels, and a file of them.
+ * Surfaces: reference-counted pixels.
  */
-#include <cairo.h>
-#include <errno.h>
-#include <glib/gstdio.h>
-
 #include "vt-console.h"
 
 #define MAX_SIDE 16384
@@ -69,46 +65,4 @@ vt_surface_unref (VtSurface *surface)
   else
     g_free (surface->data);
   g_free (surface);
-}
-
-static cairo_status_t
-png_write_cb (void *closure, const unsigned char *data, unsigned len)
-{
-  g_byte_array_append (closure, data, len);
-  return CAIRO_STATUS_SUCCESS;
-}
-
-bool
-vt_surface_write_png (const VtSurface *surface, const char *path, GError **error)
-{
-  g_autoptr (GByteArray) png = g_byte_array_new ();
-  g_autoptr (GError) failure = NULL;
-  cairo_surface_t *image = cairo_image_surface_create_for_data (
-      surface->data, CAIRO_FORMAT_RGB24, surface->width, surface->height, surface->stride);
-  cairo_status_t status = cairo_surface_write_to_png_stream (image, png_write_cb, png);
-
-  cairo_surface_destroy (image);
-  if (status != CAIRO_STATUS_SUCCESS)
-    return vt_set_error (error, VITRINE_ERROR_FAILED,
-                         "The picture for %s can't be encoded: %s", path,
-                         cairo_status_to_string (status));
-
-  /* Whole or not at all: an existing file is replaced only once the new one is complete. */
-  if (!g_file_set_contents (path, (const char *) png->data, (gssize) png->len, &failure))
-    {
-      VitrineError code = VITRINE_ERROR_FAILED;
-
-      if (g_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOSPC))
-        code = VITRINE_ERROR_NO_SPACE;
-      else if (g_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_ACCES)
-               || g_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_PERM))
-        code = VITRINE_ERROR_DENIED;
-      else if (g_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-        code = VITRINE_ERROR_NOT_FOUND;
-      return vt_set_error (error, code,
-                           "The picture can't be written; choose a folder that exists and can be "
-                           "written to: %s",
-                           failure->message);
-    }
-  return true;
 }
