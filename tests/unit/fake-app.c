@@ -10,6 +10,12 @@ vt_app_has_display (void)
   return FALSE;
 }
 
+const char *
+vt_app_display_name (void)
+{
+  return NULL;
+}
+
 int
 vt_app_run_library (void)
 {

@@ -22,6 +22,12 @@ vt_app_has_display (void)
   return gtk_init_check (NULL, NULL);
 }
 
+const char *
+vt_app_display_name (void)
+{
+  return gtk_init_check (NULL, NULL) ? gdk_display_get_name (gdk_display_get_default ()) : NULL;
+}
+
 static void
 library_activate_cb (GtkApplication *application)
 {

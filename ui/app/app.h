@@ -14,6 +14,8 @@ int vt_app_run_library (void);
 
 /* Whether a window can be opened here. To be asked before the others. */
 gboolean vt_app_has_display (void);
+/* The display that windows open on; NULL: there is none. Owned by the toolkit. */
+const char *vt_app_display_name (void);
 
 typedef struct VtApp VtApp;
 

@@ -5,11 +5,11 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <gtk/gtk.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "app/app.h"
 #include "control/library.h"
 #include "vitrine-host.h"
 
@@ -136,13 +136,10 @@ check_space (GPtrArray *checks)
 static void
 check_display (GPtrArray *checks)
 {
-  if (gtk_init_check (NULL, NULL))
-    {
-      GdkDisplay *display = gdk_display_get_default ();
-      add (checks, "display", HEALTH_OK,
-           g_strdup_printf (_("Windows open on the display %s."), gdk_display_get_name (display)),
-           NULL);
-    }
+  const char *display = vt_app_display_name ();
+  if (display)
+    add (checks, "display", HEALTH_OK,
+         g_strdup_printf (_("Windows open on the display %s."), display), NULL);
   else
     add (checks, "display", HEALTH_INFO, g_strdup (_("There is no display to open windows on.")),
          g_strdup (_("Run machines with --headless and look at them with a SPICE viewer.")));
@@ -235,7 +232,7 @@ vt_cli_has_display (const VtCommand *command, int argc, char **argv)
   int result;
   if (!vt_cli_parse (command, NULL, &argc, &argv, 0, 0, &result))
     return result;
-  return gtk_init_check (NULL, NULL) ? VT_EXIT_OK : VT_EXIT_FAILED;
+  return vt_app_has_display () ? VT_EXIT_OK : VT_EXIT_FAILED;
 }
 
 int
