@@ -160,7 +160,10 @@ state_cb (Run *run)
       tell_status (run);
       /* With somebody to look at it, its screen stays until it is stopped. */
       if (!run->keep && run->headless)
-        vitrine_machine_stop (run->machine, NULL);
+        {
+          run->exit_code = VT_EXIT_CRASH;
+          vitrine_machine_stop (run->machine, NULL);
+        }
       break;
     case VITRINE_STATE_PAUSED:
       tell_status (run);
