@@ -24,8 +24,6 @@ registers_read (VtDevice *dev, uint64_t offset, unsigned size)
 
   if (offset < VT_EDID_SIZE)
     return vt_ld (display->edid + offset, size);
-  if (offset < 0x400)
-    return 0;
   if (offset >= VT_DISPI_MMIO && offset < VT_DISPI_MMIO + 2 * (VT_DISPI_N_REGS + 1))
     {
       unsigned reg = (unsigned) (offset - VT_DISPI_MMIO) / 2;

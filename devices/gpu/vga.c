@@ -91,9 +91,7 @@ registers_read (VtDevice *dev, uint64_t offset, unsigned size)
 
   if (offset < VT_EDID_SIZE)
     return vt_ld (core->edid + offset, size);
-  if (offset < MMIO_PORTS)
-    return 0; /* No extension blocks. */
-  if (offset < MMIO_PORTS + MMIO_PORTS_SIZE)
+  if (offset >= MMIO_PORTS && offset < MMIO_PORTS + MMIO_PORTS_SIZE)
     {
       for (unsigned i = 0; i < size; i++)
         value |= (uint64_t) vt_vga_port_read (core, 0x3c0 + (unsigned) offset - MMIO_PORTS + i)
