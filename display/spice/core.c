@@ -7,17 +7,13 @@
  */
 #include "core.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 struct VtSpiceCore
 {
   GMainContext    *context;
   VtSpiceEventFunc event;
   void            *event_data;
-  int              listening;
   bool             quit; /* This thread only. */
   VtFunc           last;
   void            *last_data;
@@ -141,33 +137,17 @@ watch_set (SpiceWatch *watch, int mask)
     watch->tag = g_source_add_unix_fd (&watch->source, watch->fd, condition);
 }
 
-static bool
-is_listening (int fd)
-{
-  int       value = 0;
-  socklen_t len = sizeof value;
-
-  return getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value;
-}
-
 static SpiceWatch *
 watch_add_cb (int fd, int event_mask, SpiceWatchFunc func, void *opaque)
 {
   VtSpiceCore *core = g_private_get (&core_of_thread);
   GSource     *source = g_source_new ((GSourceFuncs *) &watch_funcs, sizeof (SpiceWatch));
   SpiceWatch  *watch = (SpiceWatch *) source;
-  int          flags = fcntl (fd, F_GETFD);
 
-  /* The library opens its sockets without it; a child would keep the port. */
-  if (flags >= 0)
-    fcntl (fd, F_SETFD, flags | FD_CLOEXEC);
   watch->fd = fd;
   watch->func = func;
   watch->opaque = opaque;
-  if (is_listening (fd))
-    core->listening = fd;
-  else
-    watch_set (watch, event_mask);
+  watch_set (watch, event_mask);
   g_source_attach (source, core->context);
   return watch;
 }
@@ -216,12 +196,6 @@ vt_spice_core_interface (void)
   };
 
   return (SpiceCoreInterface *) &interface;
-}
-
-int
-vt_spice_core_listening (VtSpiceCore *core)
-{
-  return core->listening;
 }
 
 /* Our own sources ------------------------------------------------------------------------------ */
@@ -386,7 +360,6 @@ vt_spice_core_new (VtSpiceEventFunc event, void *data)
   core->context = g_main_context_new ();
   core->event = event;
   core->event_data = data;
-  core->listening = -1;
   g_thread_unref (g_thread_new ("spice", thread_main, core));
   return core;
 }

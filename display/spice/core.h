@@ -29,10 +29,6 @@ void vt_spice_core_iterate (VtSpiceCore *core, gint64 deadline);
 /* What spice_server_init() takes; lives as long as the program. */
 SpiceCoreInterface *vt_spice_core_interface (void);
 
-/* The listening socket that the library made on this thread, or -1. The core never polls it: the
- * listener does, because the library accepts without CLOEXEC and without any limit. */
-int vt_spice_core_listening (VtSpiceCore *core);
-
 /* An alarm calls @func on the thread once its time has come. */
 GSource *vt_spice_core_alarm (VtSpiceCore *core, VtFunc func, void *data);
 /* @when: monotonic µs, -1 for never. Any thread. */

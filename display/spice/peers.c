@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Who is connected: accepts, counts, limits and cuts the viewers' connections.
+ * Who is connected: accepts, counts and limits the viewers' connections.
  *
  * The library's own accepting has no CLOEXEC, no limit on peers that never log in, and spins when
- * the process runs out of file descriptors. So we accept, and hand the library the connection. Of
- * each we keep a duplicate: a descriptor that is ours can be shut down at any time from any thread,
- * where the library's could have been closed and given to something else.
+ * the process runs out of file descriptors. So we accept, and hand the library the guard's end of the
+ * connection. Of that we keep a duplicate, to look at and to shut down: the library's descriptor
+ * could have been closed meanwhile and stand for something else.
  */
 #include "peers.h"
 
@@ -19,14 +19,14 @@
 #include <unistd.h>
 
 /* A viewer opens up to a dozen connections at once. */
-#define MAX_PEERS 64
+#define MAX_PEERS 48
 #define BURST 64
 #define PER_SECOND 16
 #define LOGIN_US (20 * G_USEC_PER_SEC)
 
 typedef struct
 {
-  int    fd;   /* Our duplicate. */
+  int    fd;   /* Our duplicate of the library's. */
   int    type; /* SPICE_CHANNEL_*; -1 until it is logged in. */
   gint64 since;
 } Peer;
@@ -43,6 +43,7 @@ typedef struct
 struct VtSpicePeers
 {
   VtSpiceCore     *core;
+  VtSpiceGuard    *guard;
   VtSpicePeersFunc func;
   void            *data;
   Door             doors[2]; /* Filled once, at the start; the fds are read under @lock. */
@@ -64,7 +65,7 @@ peer_free (gpointer data)
 {
   Peer *peer = data;
 
-  /* The library has closed its own by now; only shutting down ours ends the connection at once. */
+  /* The library has closed its own by now; shutting down ours is what ends the connection. */
   shutdown (peer->fd, SHUT_RDWR);
   close (peer->fd);
   g_free (peer);
@@ -115,25 +116,18 @@ give (Door *door, int fd)
   VtSpicePeers *peers = door->peers;
   int           on = 1, idle = 60, interval = 15, count = 4, result;
 
+  setsockopt (fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt (fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  setsockopt (fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  setsockopt (fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+  fd = vt_spice_guard_add (peers->guard, fd, door->tls);
+  if (fd < 0)
+    return;
   peers->accepting = fcntl (fd, F_DUPFD_CLOEXEC, 0);
-  if (peers->accepting < 0)
-    {
-      close (fd);
-      return;
-    }
-  /* CONNECTED comes from inside these calls and takes peers->accepting over. */
-  result = door->tls ? spice_server_add_ssl_client (door->server, fd, 0)
-                     : spice_server_add_client (door->server, fd, 0);
+  /* CONNECTED comes from inside this call and takes peers->accepting over. */
+  result = peers->accepting < 0 ? -1 : spice_server_add_client (door->server, fd, 0);
   if (result < 0)
     close (fd);
-  else
-    {
-      /* After the library's own, which is in units of ten minutes. */
-      setsockopt (fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-      setsockopt (fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-      setsockopt (fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-      setsockopt (fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-    }
   if (peers->accepting >= 0)
     close (peers->accepting);
   peers->accepting = -1;
@@ -190,7 +184,7 @@ sweep_cb (void *data)
       if (peer->type >= 0)
         continue;
       more = true;
-      /* The library sees the end of the connection and lets go of it. */
+      /* Library and guard see the end of the connection and let go of it. */
       if (now - peer->since >= LOGIN_US)
         shutdown (peer->fd, SHUT_RDWR);
     }
@@ -282,19 +276,6 @@ vt_spice_peers_total (VtSpicePeers *peers)
 }
 
 void
-vt_spice_peers_cut (VtSpicePeers *peers)
-{
-  GHashTableIter iter;
-  gpointer       value;
-
-  g_mutex_lock (&peers->lock);
-  g_hash_table_iter_init (&iter, peers->table);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    shutdown (((Peer *) value)->fd, SHUT_RDWR);
-  g_mutex_unlock (&peers->lock);
-}
-
-void
 vt_spice_peers_close (VtSpicePeers *peers)
 {
   g_mutex_lock (&peers->lock);
@@ -322,11 +303,12 @@ vt_spice_peers_open (VtSpicePeers *peers, SpiceServer *server, int fd, bool tls)
 }
 
 VtSpicePeers *
-vt_spice_peers_new (VtSpiceCore *core, VtSpicePeersFunc func, void *data)
+vt_spice_peers_new (VtSpiceCore *core, VtSpiceGuard *guard, VtSpicePeersFunc func, void *data)
 {
   VtSpicePeers *peers = g_new0 (VtSpicePeers, 1);
 
   peers->core = core;
+  peers->guard = guard;
   peers->func = func;
   peers->data = data;
   peers->accepting = -1;

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Who is connected: accepts, counts, limits and cuts the viewers' connections.
+ * Who is connected: accepts, counts and limits the viewers' connections.
  */
 #pragma once
 
 #include "core.h"
+#include "guard.h"
 
 typedef struct VtSpicePeers VtSpicePeers;
 
 /* Both on the server's thread: a channel of @type (SPICE_CHANNEL_*) is in use, or no longer. */
 typedef void (*VtSpicePeersFunc) (void *data, int type, bool came);
 
-VtSpicePeers *vt_spice_peers_new (VtSpiceCore *core, VtSpicePeersFunc func, void *data);
+/* @guard must outlive it. */
+VtSpicePeers *vt_spice_peers_new (VtSpiceCore *core, VtSpiceGuard *guard, VtSpicePeersFunc func,
+                                  void *data);
 /* The server's thread, after the library's server is gone. */
 void vt_spice_peers_free (VtSpicePeers *peers);
 
@@ -27,7 +30,5 @@ bool vt_spice_peers_flow (VtSpicePeers *peers, int type);
 /* How many connections there are at all, logged in or not. The server's thread. */
 unsigned vt_spice_peers_total (VtSpicePeers *peers);
 
-/* Any thread, also while the server's is held up: ends every connection. */
-void vt_spice_peers_cut (VtSpicePeers *peers);
 /* Any thread: nobody new is accepted and the ports are free for others. */
 void vt_spice_peers_close (VtSpicePeers *peers);

@@ -10,7 +10,6 @@
  */
 #include "server.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <spice/protocol.h>
@@ -26,12 +25,11 @@
 #define MAX_PASSWORD (SPICE_MAX_PASSWORD_LENGTH - 1)
 /* How long viewers that were sent away may take to be noticed. */
 #define PARTING_US (2 * G_USEC_PER_SEC)
-/* Somebody else may take a port between our trying it and the library's binding it. */
-#define TLS_ATTEMPTS 8
 
 typedef struct
 {
   VtSpiceCore   *core;
+  VtSpiceGuard  *guard;
   VtSpicePeers  *peers;
   VtSpiceScreen *screen;
   VtSpiceInput  *input;
@@ -156,14 +154,10 @@ set_password (SpiceServer *server, const char *password)
 
 typedef struct
 {
-  VtSpice                   *spice;
-  const VitrineSpiceOptions *options;
-  const VtSpiceAddress      *address;
-  const char                *name, *uuid, *password;
-  int                        plain_fd;
-  bool                       tls;
-  uint16_t                   tls_port; /* In: wanted; out: bound. */
-  GError                    *error;
+  VtSpice    *spice;
+  const char *name, *uuid, *password;
+  int         plain_fd, tls_fd; /* Listening, or -1; taken over. */
+  GError     *error;
 } Start;
 
 static SpiceServer *
@@ -195,68 +189,22 @@ server_new (const Start *start)
   return server;
 }
 
-/* The library binds the TLS port itself, without a reason when it fails: it is tried before. */
-static SpiceServer *
-server_init_tls (Start *start)
-{
-  const VitrineSpiceOptions *options = start->options;
-
-  for (unsigned i = 0; i < TLS_ATTEMPTS; i++)
-    {
-      int          fd = vt_spice_bind (start->address, start->tls_port, false, &start->error);
-      uint16_t     port;
-      SpiceServer *server;
-
-      if (fd < 0)
-        return NULL;
-      port = vt_spice_bound_port (fd);
-      close (fd);
-      server = server_new (start);
-      spice_server_set_addr (server, start->address->text, 0);
-      if (spice_server_set_tls (server, port, options->ca_file ? options->ca_file : options->cert_file,
-                                options->cert_file, options->key_file, NULL, NULL, NULL) == 0
-          && spice_server_init (server, vt_spice_core_interface ()) == 0)
-        {
-          fd = fcntl (vt_spice_core_listening (start->spice->core), F_DUPFD_CLOEXEC, 0);
-          if (fd >= 0)
-            {
-              start->tls_port = port;
-              vt_spice_peers_open (start->spice->peers, server, fd, true);
-              return server;
-            }
-        }
-      spice_server_destroy (server);
-    }
-  vt_set_error (&start->error, VITRINE_ERROR_BUSY,
-                "The SPICE library can't serve TLS on %s with the certificate %s: try another port or "
-                "have a new certificate made.",
-                start->address->text, options->cert_file);
-  return NULL;
-}
-
 static void
 start_cb (void *data)
 {
   Start       *start = data;
   VtSpice     *spice = start->spice;
-  SpiceServer *server;
+  SpiceServer *server = server_new (start);
 
-  if (start->tls)
-    server = server_init_tls (start);
-  else
+  /* Without a port of its own: we accept. */
+  if (spice_server_init (server, vt_spice_core_interface ()) != 0)
     {
-      server = server_new (start);
-      if (spice_server_init (server, vt_spice_core_interface ()) != 0)
-        {
-          spice_server_destroy (server);
-          server = NULL;
-          vt_set_error (&start->error, VITRINE_ERROR_FAILED,
-                        "The SPICE library can't start; its message is in the log.");
-        }
+      spice_server_destroy (server);
+      vt_set_error (&start->error, VITRINE_ERROR_FAILED,
+                    "The SPICE library can't start; its message is in the log.");
+      return;
     }
   spice->server = server;
-  if (!server)
-    return;
   if (!vt_spice_screen_attach (spice->screen, server) || !vt_spice_input_attach (spice->input, server))
     {
       vt_set_error (&start->error, VITRINE_ERROR_UNSUPPORTED,
@@ -270,6 +218,11 @@ start_cb (void *data)
       vt_spice_peers_open (spice->peers, server, start->plain_fd, false);
       start->plain_fd = -1;
     }
+  if (start->tls_fd >= 0)
+    {
+      vt_spice_peers_open (spice->peers, server, start->tls_fd, true);
+      start->tls_fd = -1;
+    }
 }
 
 /* The thread's end. */
@@ -281,12 +234,13 @@ finish_cb (void *data)
 
   /* Once more: somebody may have come in while the first cut was made. The library notices each, and
    * then has nothing left to wait for. */
-  vt_spice_peers_cut (spice->peers);
+  vt_spice_guard_cut (spice->guard);
   while (vt_spice_peers_total (spice->peers) > 0 && g_get_monotonic_time () < deadline)
     vt_spice_core_iterate (spice->core, deadline);
   if (spice->server)
     spice_server_destroy (spice->server);
   vt_spice_peers_free (spice->peers);
+  vt_spice_guard_free (spice->guard);
   vt_spice_input_free (spice->input);
   vt_spice_screen_free (spice->screen);
   g_weak_ref_clear (&spice->object);
@@ -345,7 +299,7 @@ stop_spice (VtSpice *spice)
   vt_spice_screen_detach (spice->screen);
   vt_spice_input_detach (spice->input);
   vt_spice_peers_close (spice->peers);
-  vt_spice_peers_cut (spice->peers);
+  vt_spice_guard_cut (spice->guard);
   vt_spice_core_finish (spice->core, finish_cb, spice);
 }
 
@@ -371,68 +325,73 @@ vt_spice_server_new (VtConsole *console, VtInput *input, const char *name, const
 {
   g_autoptr (VitrineSpiceServer) server = NULL;
   VtSpiceAddress address;
+  VtSpiceGuard  *guard = NULL;
   VtSpice       *spice;
+  bool           tls = options->tls || options->tls_port != 0;
   Start          start = {
-    .options = options,
-    .address = &address,
     .name = name,
     .uuid = uuid,
     .password = empty_is_none (options->password),
     .plain_fd = -1,
-    .tls = options->tls || options->tls_port != 0,
-    .tls_port = options->tls_port,
+    .tls_fd = -1,
   };
 
   if (!vt_spice_address_parse (empty_is_none (options->address), &address, error)
       || !check_password (&address, start.password, error))
     return NULL;
-  if (start.tls && options->port != 0 && options->port == options->tls_port)
+  if (tls && options->port != 0 && options->port == options->tls_port)
     {
       vt_set_error (error, VITRINE_ERROR_INVALID,
                     "Port %u can't serve with and without TLS: choose two ports, or leave one out.",
                     options->port);
       return NULL;
     }
-  if (start.tls
-      && !vt_spice_tls_check (options->cert_file, options->key_file, options->ca_file, error))
+  if (tls && !vt_spice_tls_check (options->cert_file, options->key_file, options->ca_file, error))
     return NULL;
 
   server = g_object_new (VITRINE_TYPE_SPICE_SERVER, NULL);
   server->address = address;
   server->name = g_strdup (name);
   server->password = g_strdup (start.password);
-  if (start.tls)
+  if (tls)
     {
       server->cert_file = g_strdup (options->cert_file);
       server->ca_file = g_strdup (options->ca_file ? options->ca_file : options->cert_file);
     }
-  if (!start.tls || options->port != 0)
-    {
-      start.plain_fd = vt_spice_bind (&address, options->port, true, error);
-      if (start.plain_fd < 0)
-        return NULL;
-      server->port = vt_spice_bound_port (start.plain_fd);
-    }
+  if ((!tls || options->port != 0)
+      && (start.plain_fd = vt_spice_bind (&address, options->port, true, error)) < 0)
+    goto fail;
+  if (tls && (start.tls_fd = vt_spice_bind (&address, options->tls_port, true, error)) < 0)
+    goto fail;
+  server->port = start.plain_fd >= 0 ? vt_spice_bound_port (start.plain_fd) : 0;
+  server->tls_port = start.tls_fd >= 0 ? vt_spice_bound_port (start.tls_fd) : 0;
+  guard = vt_spice_guard_new (server->cert_file, options->key_file, error);
+  if (!guard)
+    goto fail;
 
   start.spice = spice = g_new0 (VtSpice, 1);
   g_weak_ref_init (&spice->object, server);
+  spice->guard = guard;
   spice->core = vt_spice_core_new (event_cb, spice);
-  spice->peers = vt_spice_peers_new (spice->core, peers_cb, spice);
+  spice->peers = vt_spice_peers_new (spice->core, guard, peers_cb, spice);
   spice->screen = vt_spice_screen_new (spice->core, console, &screen_ops, spice);
   spice->input = vt_spice_input_new (spice->core, input, update_cb, spice);
   vt_spice_core_call (spice->core, start_cb, &start);
   if (start.error)
     {
-      if (start.plain_fd >= 0)
-        close (start.plain_fd);
       stop_spice (spice);
       g_propagate_error (error, start.error);
-      return NULL;
+      goto fail;
     }
-  if (start.tls)
-    server->tls_port = start.tls_port;
   server->spice = spice;
   return g_steal_pointer (&server);
+
+fail:
+  if (start.plain_fd >= 0)
+    close (start.plain_fd);
+  if (start.tls_fd >= 0)
+    close (start.tls_fd);
+  return NULL;
 }
 
 static void

@@ -1020,11 +1020,58 @@ test_resumed (void)
   rig_free (rig);
 }
 
+/* For peers of other programs: prints the port and what the devices get, until standard input ends. */
+static gboolean
+stdin_cb (int fd, GIOCondition condition, gpointer data)
+{
+  *(bool *) data = true;
+  return G_SOURCE_REMOVE;
+}
+
+static int
+be_server (void)
+{
+  Rig                *rig = rig_new ();
+  VitrineSpiceServer *server = serve (rig, &(VitrineSpiceOptions){ 0 });
+  bool                ended = false;
+  int                 hint_width = 0, hint_height = 0;
+  unsigned            seed = 0;
+
+  g_print ("port %u\n", vitrine_spice_server_get_port (server));
+  g_unix_fd_add (STDIN_FILENO, G_IO_IN | G_IO_HUP, stdin_cb, &ended);
+  while (!ended)
+    {
+      g_autofree char *text = NULL;
+      int              width, height;
+
+      turn (0);
+      /* Something to draw, whoever looks. */
+      rig_damage (rig, 100, 100, 16, 16, seed++);
+      g_mutex_lock (&rig->lock);
+      text = g_strdelimit (g_strdup (rig->log->str), " ", '\n');
+      g_string_truncate (rig->log, 0);
+      g_mutex_unlock (&rig->lock);
+      g_print ("%s", text);
+      width = g_atomic_int_get (&rig->hint_width);
+      height = g_atomic_int_get (&rig->hint_height);
+      if (width != hint_width || height != hint_height)
+        g_print ("hint %dx%d\n", width, height);
+      hint_width = width;
+      hint_height = height;
+      fflush (stdout);
+    }
+  finish (server);
+  rig_free (rig);
+  return 0;
+}
+
 int
 main (int argc, char **argv)
 {
   if (argc == 3 && strcmp (argv[1], "--viewer") == 0)
     return be_viewer (argv[2]);
+  if (argc == 2 && strcmp (argv[1], "--serve") == 0)
+    return be_server ();
   test_program = argv[0];
   g_test_init (&argc, &argv, NULL);
   /* Both libraries warn about refused viewers, which are part of the tests. */
