@@ -144,7 +144,7 @@ state_changed_cb (VtMachineWindow *window)
   VitrineState     state = vitrine_machine_get_state (window->machine);
   gboolean         running = state == VITRINE_STATE_RUNNING, paused = state == VITRINE_STATE_PAUSED;
   gboolean         crashed = state == VITRINE_STATE_CRASHED, off = state == VITRINE_STATE_OFF;
-  g_auto (GStrv) media = NULL;
+  g_autofree char **media = NULL; /* The ids stay the machine's. */
   const char      *status;
 
   update_screen (window);
@@ -337,7 +337,7 @@ static void
 change_disc (VtMachineWindow *window, const char *path)
 {
   g_autoptr (GError) error = NULL;
-  g_auto (GStrv) media = vitrine_machine_list_media (window->machine);
+  g_autofree char **media = vitrine_machine_list_media (window->machine);
 
   if (media != NULL && media[0] != NULL &&
       !vitrine_machine_change_medium (window->machine, media[0], path, FALSE, &error))
