@@ -71,27 +71,39 @@ def parse(path):
   return theirs, ours, lines, len(lines) if timed is None else timed
 
 
+def send(pipe, commands):
+  try:
+    pipe.write("".join(c + "\n" for c in commands))
+    pipe.flush()
+  except (BrokenPipeError, ValueError):
+    pass  # It has ended, and the count of its answers tells.
+
+
 def answers(name, argv, commands):
   """Each command's answer, as (what kind, value, changes of interrupt inputs)."""
   p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                        text=True)
   timer = threading.Timer(TIMEOUT, p.kill)
   timer.start()
-  try:
-    out, err = p.communicate("".join(c + "\n" for c in commands))
-  finally:
-    timer.cancel()
+  # Written beside the reading: an answer waits for its reader, and a command for its answer.
+  writer = threading.Thread(target=send, args=(p.stdin, commands))
+  writer.start()
   found, irqs = [], []
-  for line in out.splitlines():
+  for line in p.stdout:
     words = line.split()
-    if not words:
-      continue
-    if words[0] == "IRQ":
+    if words and words[0] == "IRQ":
       irqs.append(" ".join(words[1:]))
-    elif words[0] in ("OK", "FAIL"):
+    elif words and words[0] in ("OK", "FAIL"):
       value = int(words[1], 0) if words[0] == "OK" and len(words) > 1 else None
       found.append((words[0], value, sorted(irqs)))
       irqs = []
+      if len(found) == len(commands):
+        break
+  # QEMU does not end when its commands do.
+  p.kill()
+  timer.cancel()
+  writer.join()
+  _, err = p.communicate()
   if len(found) != len(commands):
     sys.exit(f"{name} answered {len(found)} of {len(commands)} commands\n{err[-2000:]}")
   return found
