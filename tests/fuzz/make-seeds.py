@@ -662,6 +662,18 @@ def files():
     save(os.path.join(ROOT, "kernel", f"elf{bits}"), elf(bits))
   for n, chord in enumerate(("ctrl+alt+delete", "a", "shift+f12", "ctrl+alt+ü", "+", "ctrl++", "super_l+print")):
     save(os.path.join(ROOT, "chord", str(n)), chord.encode())
+  edit = lambda at, what, n, data=b"": struct.pack("<HB", at, what << 6 | n) + data
+  for name, edits in (
+    ("untouched", b""), ("cut", edit(100, 2, 63)), ("longer", edit(40, 1, 8, bytes(8))),
+    ("fewer-sections", edit(12, 0, 1, b"\1")), ("name", edit(40, 0, 1, b"x")),
+    ("twice", edit(16, 3, 6, struct.pack("<H", 16)) + edit(12, 0, 1, b"\5")),
+    ("length", edit(24, 0, 8, b"\xff" * 8)), ("version", edit(20, 0, 1, b"\2")),
+  ):
+    for mended in (1, 3):
+      save(os.path.join(ROOT, "snapshot", f"{name}-{mended}"), bytes([mended]) + edits)
+  save(os.path.join(ROOT, "snapshot", "raw"), b"\0VITRINE\x1a" + struct.pack("<II", 1, 1) + bytes(24))
+  for at in range(0, 400, 40):
+    save(os.path.join(ROOT, "snapshot", f"vcpu-{at}"), b"\xff" + edit(at, 0, 40, b"\1" * 40))
 
 
 if __name__ == "__main__":
