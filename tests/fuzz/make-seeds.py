@@ -151,6 +151,8 @@ class Ahci(Seed):
     return slot
 
   def issue(self, *args, **options):
+    # Whatever the last command ended with, the port goes on.
+    self.reg(0x18, 0x12).reg(0x18, 0x13)
     slot = self.build(*args, **options)
     return self.reg(0x38, 1 << slot).reg(0x10, 0xFFFFFFFF)
 
@@ -194,7 +196,7 @@ def ahci():
     for command, features, lba in ((0xEF, 0x03, 0), (0xEF, 0x02, 0), (0xEF, 0x82, 0), (0xEF, 0xAA, 0),
                                    (0xB0, 0xD8, 0xC24F00), (0xB0, 0xD0, 0xC24F00), (0xB0, 0xDA, 0xC24F00),
                                    (0xE0, 0, 0), (0xE5, 0, 0), (0xE3, 0, 0), (0xF8, 0, 0), (0x27, 0, 0),
-                                   (0xF5, 0, 0), (0x91, 0, 0), (0x10, 0, 0), (0x90, 0, 0), (0x35, 0, 1)):
+                                   (0xF5, 0, 0), (0x91, 0, 0), (0x10, 0, 0), (0x90, 0, 0), (0xC6, 0, 0)):
       s.issue(command, features=features, lba=lba, count=1)
   with Ahci("ahci", "disk-errors") as s:
     s.start(0).issue(0x25, lba=0xFFFFFF, count=1).reg(0x18, 0x12).reg(0x18, 0x13)
@@ -217,7 +219,7 @@ def ahci():
     s.start(2, on_interrupt=False).packet(0xBD, length=8).packet(0xAD, 0, 0, 0, 0, 0, 0, 0, 0, 255)
     s.packet(0x42, 2, 0x40, 1, 0, 0, 0, 0, 16).packet(0x2B).packet(0x52, 1, 0, 0, 0, 0, 0, 0, 36)
     s.packet(0x12, 1, 0, 0, 96).packet(0x5A, 0, 0x3F, 0, 0, 0, 0, 0, 200, dma=False)
-    s.packet(0x23, 0, 0, 0, 0, 0, 0, 0, 252).packet(0xAC, length=64).packet(0xFF)
+    s.packet(0xB9, 0, 0, 0, 2, 16, 0, 2, 17, 0xF8, length=2352).packet(0x23, 0, 0, 0, 0, 0, 0, 0, 252).packet(0xAC, length=64).packet(0xFF)
   with Ahci("ahci", "cd-read") as s:
     s.start(2).packet(0).packet(0)
     s.packet(0x28, 0, 0, 0, 0, 16, 0, 0, 1, length=2048).packet(0xA8, 0, 0, 0, 0, 16, 0, 0, 0, 2,
@@ -286,6 +288,13 @@ def vga():
     text(s).poke(0xB8000, 0x1F421F41, 0x9F440E43).poke(0xB8010, 0x71).look()
     s.out(0x3D4, 0x0F0F, size=2).out(0x3D4, 0x0E00, size=2).event(2).time(900_000_000).event(1)
     s.poke(0xB8FA0, 0x4141).look()
+  with Seed("vga", "text-mapped") as s:
+    # Enough accesses, and the text window becomes memory.
+    text(s)
+    for n in range(6):
+      s.op(0x40, bytes([0x80]), struct.pack("<HB", 0x8000 + n, 1), bytes([63]), bytes(range(63)))
+    s.poke(0xB8000, 0x1F421F41).look().poke(0xB8010, 0x4E424E41).look().event(2).state()
+    s.out(0x3CE, 0x0506, size=2).poke(0xA0000, 1).out(0x3CE, 0x0E06, size=2).peek(0xB8000).look()
   with Seed("vga", "text-40-wide-font") as s:
     text(s).out(0x3C4, 0x0901, size=2).out(0x3D4, 0x0709, size=2).out(0x3C4, 0x3F03, size=2).look()
     s.inp(0x3DA).out(0x3C0, 0x33, 3).out(0x3D4, 0x5008, size=2).poke(0xB8000, 0xFFFFFFFF).look().event(2)
@@ -396,18 +405,21 @@ def ich9_lpc():
 
   with Seed("ich9-lpc", "pm-timer") as s:
     pm(s).out(0x602, 0x521, size=2).inp(0x608, size=4).time(1 << 20).inp(0x608, size=4)
-    s.time(1_900_000_000).inp(0x600, size=2).out(0x600, 0x8FFF, size=2).inp(0x600, size=2)
+    s.time(1_900_000_000).time(1_900_000_000).inp(0x600, size=2).out(0x600, 0x8FFF, size=2).inp(0x600, size=2)
   with Seed("ich9-lpc", "button-and-sleep") as s:
     pm(s).out(0x602, 0x120, size=2).out(0xB2, 2).inp(0xB2).out(0xB2, 3).out(0xB2, 2).event(4).event(0)
     s.inp(0x600, size=2).out(0x600, 0x100, size=2).out(0x604, 0x2401, size=2).event(1).event(4)
     s.out(0x604, 0x2001, size=2).inp(0x604, size=4)
+  with Seed("ich9-lpc", "button-held") as s:
+    pm(s).out(0x602, 0x100, size=2).event(4).time(2_000_000_000).time(2_100_000_000).event(0).inp(0x600, size=2)
   with Seed("ich9-lpc", "gpe") as s:
     pm(s).out(0x628, 0xFFFFFFFF, 0xFFFFFFFF, size=4).event(2, 1).event(2, 33).inp(0x620, size=8)
     s.out(0x620, 0xFFFFFFFF, size=4).event(2, 63).config(0x44, 0x85, 1).config(0x44, 0x87, 1).state()
   with Seed("ich9-lpc", "watchdog") as s:
     pm(s).config(0xF0, 0xFED1C001).peek(0xFED1F410).poke(0xFED1F410, 0)
     s.out(0x672, 4, size=2).out(0x660, 1, size=2).out(0x668, 0, size=2)
-    s.time(1_700_000_000).inp(0x664, size=2).out(0x668, 0x800, size=2).time(300_000_000).out(0x664, 8, size=2)
+    s.time(2_000_000_000).time(1_000_000_000).inp(0x664, size=2).time(1_900_000_000).out(0x668, 0x800, size=2)
+    s.time(10_000_000).out(0x664, 8, size=2)
     s.out(0x630, 0xFFFFFFFF, size=4).inp(0x634, size=4).out(0x662, 1).out(0x663, 2)
   with Seed("ich9-lpc", "routes") as s:
     for n, v in enumerate((0x0A, 0x0B, 0x80, 5, 0x0A, 0x0F, 0x80, 3)):
