@@ -29,27 +29,28 @@ G_DECLARE_FINAL_TYPE (VitrineSpiceServer, vitrine_spice_server, VITRINE, SPICE_S
  * @machine: a machine that is built and has a display.
  *
  * Starts to listen for viewers of @machine. A port in use, an address of another computer, an
- * unreadable certificate or a password that is too long is @error. It serves until it is disposed of
- * or the machine is off; neither waits for a viewer, and the ports are free at once.
+ * unreadable certificate or a password that is too long is @error. It serves until it is disposed
+ * of or the machine is off; neither waits for a viewer, and the ports are free at once.
  */
-VitrineSpiceServer *vitrine_spice_server_new (VitrineMachine *machine, const VitrineSpiceOptions *options,
+VitrineSpiceServer *vitrine_spice_server_new (VitrineMachine *machine,
+                                              const VitrineSpiceOptions *options,
                                               GError **error);
 guint16 vitrine_spice_server_get_port (VitrineSpiceServer *server);
 guint16 vitrine_spice_server_get_tls_port (VitrineSpiceServer *server);
 guint   vitrine_spice_server_get_n_clients (VitrineSpiceServer *server);
 
-/* For those who connect from now on; who is connected stays, but for who came in when none was asked
- * for. The same conditions as in the options. */
+/* For those who connect from now on; who is connected stays, but for who came in when none was
+ * asked for. The same conditions as in the options. */
 gboolean vitrine_spice_server_set_password (VitrineSpiceServer *server, const char *password,
                                             GError **error);
 
-/* The text of a .vv file, with which remote-viewer connects without a question: certificate, subject
- * and password are in it, so it is to be kept private. @host: how the viewer reaches this computer;
- * NULL: the address, or this computer's name. (transfer full) */
+/* The text of a .vv file, with which remote-viewer connects without a question: certificate,
+ * subject and password are in it, so it is to be kept private. @host: how the viewer reaches this
+ * computer; NULL: the address, or this computer's name. (transfer full) */
 char *vitrine_spice_server_dup_vv (VitrineSpiceServer *server, const char *host);
 
-/* Makes a self-signed certificate and its key for @host in @folder (server-cert.pem, server-key.pem, mode 0600)
- * unless they are there. */
+/* Makes a self-signed certificate and its key for @host in @folder (server-cert.pem,
+ * server-key.pem, mode 0600) unless they are there. */
 gboolean vitrine_spice_make_certificate (const char *folder, const char *host, GError **error);
 
 /* SHA-256, "AB:CD:…", for a person to compare. (transfer full) */

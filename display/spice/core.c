@@ -280,7 +280,8 @@ vt_spice_core_post (VtSpiceCore *core, VtFunc func, void *data)
 
   post->func = func;
   post->data = data;
-  /* Before what comes over the network: a new password holds for whoever connects after it was set. */
+  /* Before what comes over the network: a new password holds for whoever connects after it was
+   * set. */
   g_source_set_priority (source, G_PRIORITY_HIGH);
   g_source_set_ready_time (source, 0);
   g_source_attach (source, core->context);
@@ -330,8 +331,8 @@ thread_main (gpointer data)
   VtSpiceCore *core = data;
   sigset_t     signals;
 
-  /* Writing to a viewer that has gone raises SIGPIPE on the writing thread; nothing else is for this
-   * thread either, but for the faults that can't be blocked sensibly. */
+  /* Writing to a viewer that has gone raises SIGPIPE on the writing thread; nothing else is for
+   * this thread either, but for the faults that can't be blocked sensibly. */
   sigfillset (&signals);
   sigdelset (&signals, SIGSEGV);
   sigdelset (&signals, SIGBUS);

@@ -23,7 +23,8 @@ void vt_spice_core_finish (VtSpiceCore *core, VtFunc last, void *data);
 void vt_spice_core_post (VtSpiceCore *core, VtFunc func, void *data);
 /* The same, and waits. Only for starting up, before any viewer can be stuck. */
 void vt_spice_core_call (VtSpiceCore *core, VtFunc func, void *data);
-/* Runs what is ready, waiting for it at most until @deadline (monotonic, µs). The server's thread. */
+/* Runs what is ready, waiting for it at most until @deadline (monotonic, µs). The server's
+ * thread. */
 void vt_spice_core_iterate (VtSpiceCore *core, gint64 deadline);
 
 /* What spice_server_init() takes; lives as long as the program. */

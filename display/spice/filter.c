@@ -8,7 +8,8 @@
  * ours has reason to send are passed on, each whole and of the size it must have.
  *
  * The protocol: spice-protocol's <spice/protocol.h> (link messages, headers) and <spice/enums.h>
- * (message numbers); the bodies' sizes are those of the wire format, which is packed and little-endian.
+ * (message numbers); the bodies' sizes are those of the wire format, which is packed and
+ * little-endian.
  */
 #include "filter.h"
 
@@ -24,7 +25,8 @@
 /* More than this isn't read to be left out. */
 #define MAX_SKIP (64 * 1024)
 
-/* Display initialisation: cache id (8), cache size in pixels (64), dictionary id (8), window (32). */
+/* Display initialisation: cache id (8), cache size in pixels (64), dictionary id (8), window
+ * (32). */
 #define INIT_SIZE 14
 #define MAX_CACHE_PIXELS (32 * 1024 * 1024)
 #define MIN_WINDOW (256 * 1024)
@@ -81,7 +83,7 @@ vt_spice_filter_init (VtSpiceFilter *filter)
   next (&filter->down, VT_SPICE_LINK_HEADER, LINK_HEADER);
 }
 
-/* From the viewer ---------------------------------------------------------------------------------- */
+/* From the viewer ------------------------------------------------------------------------------ */
 
 static bool
 read_link (VtSpiceFilter *filter)
@@ -137,7 +139,8 @@ read_header (VtSpiceFilter *filter)
   uint32_t       size = vt_ld32 (at + 2);
 
   for (unsigned i = 0; i < G_N_ELEMENTS (allowed); i++)
-    if (allowed[i].type == type && (allowed[i].channel == 0 || allowed[i].channel == filter->channel))
+    if (allowed[i].type == type &&
+        (allowed[i].channel == 0 || allowed[i].channel == filter->channel))
       {
         if (size < allowed[i].min || size > allowed[i].max)
           return false;
@@ -166,8 +169,8 @@ pass (VtSpiceFilter *filter, GByteArray *out)
                       (int32_t) vt_ld32 (up->part + 10), out);
           return true;
         }
-      if (up->type == SPICE_MSGC_DISPLAY_PREFERRED_COMPRESSION
-          && (up->part[0] < SPICE_IMAGE_COMPRESSION_OFF || up->part[0] > SPICE_IMAGE_COMPRESSION_LZ4))
+      if (up->type == SPICE_MSGC_DISPLAY_PREFERRED_COMPRESSION &&
+          (up->part[0] < SPICE_IMAGE_COMPRESSION_OFF || up->part[0] > SPICE_IMAGE_COMPRESSION_LZ4))
         return false;
     }
   add_header (filter, up->type, up->need, out);
@@ -265,7 +268,7 @@ vt_spice_filter_up (VtSpiceFilter *filter, const uint8_t *data, gsize len, GByte
     }
 }
 
-/* To the viewer ------------------------------------------------------------------------------------ */
+/* To the viewer -------------------------------------------------------------------------------- */
 
 static void
 down_part (VtSpiceFilter *filter)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What a viewer may say to the SPICE library: the protocol's framing, read byte by byte, without any
- * socket.
+ * What a viewer may say to the SPICE library: the protocol's framing, read byte by byte, without
+ * any socket.
  */
 #pragma once
 
@@ -42,8 +42,8 @@ typedef struct
 
 void vt_spice_filter_init (VtSpiceFilter *filter);
 
-/* Reads what came from the viewer, and appends to @out what the library may see of it, whole messages
- * only. False: the viewer breaks the protocol, and nothing more is to be passed on. */
+/* Reads what came from the viewer, and appends to @out what the library may see of it, whole
+ * messages only. False: the viewer breaks the protocol, and nothing more is to be passed on. */
 bool vt_spice_filter_up (VtSpiceFilter *filter, const uint8_t *data, gsize len, GByteArray *out);
 
 /* Looks at what goes to the viewer. */

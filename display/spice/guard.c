@@ -4,8 +4,8 @@
  *
  * Each connection has a second one, from here to the library. A thread moves the bytes: what the
  * viewer says goes through the filter, what the library says goes through as it is, both through
- * bounded buffers, so that whoever doesn't read holds up only its own connection. TLS ends here; with
- * it the library's own reading of certificates, which fails without a reason.
+ * bounded buffers, so that whoever doesn't read holds up only its own connection. TLS ends here;
+ * with it the library's own reading of certificates, which fails without a reason.
  *
  * The second connection is one of TCP over loopback: to a UNIX socket the library sends pictures
  * uncompressed, taking it for a viewer on this computer.
@@ -100,7 +100,8 @@ same_end (int a, int b)
 static bool
 tcp_pair (int ends[2])
 {
-  struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_in address = { .sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   socklen_t          len = sizeof address;
   int door = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -238,8 +239,8 @@ to_library (Link *link)
 {
   while (link->library >= 0 && link->up_sent < link->up->len)
     {
-      ssize_t n = send (link->library, link->up->data + link->up_sent, link->up->len - link->up_sent,
-                        MSG_NOSIGNAL);
+      ssize_t n = send (link->library, link->up->data + link->up_sent,
+                        link->up->len - link->up_sent, MSG_NOSIGNAL);
 
       if (again (n))
         return;
@@ -438,7 +439,8 @@ thread_main (gpointer data)
             timeout = 100;
         }
       g_array_set_size (fds, 1 + 2 * guard->links->len);
-      g_array_index (fds, struct pollfd, 0) = (struct pollfd){ .fd = guard->wake, .events = POLLIN };
+      g_array_index (fds, struct pollfd, 0) =
+          (struct pollfd){ .fd = guard->wake, .events = POLLIN };
       for (guint i = 0; i < guard->links->len; i++)
         link_events (guard->links->pdata[i], &g_array_index (fds, struct pollfd, 1 + 2 * i),
                      &g_array_index (fds, struct pollfd, 2 + 2 * i));
@@ -527,10 +529,11 @@ load (VtSpiceGuard *guard, const char *cert, const char *key, GError **error)
   if (r >= 0)
     r = gnutls_priority_init (&guard->priority, "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3", NULL);
   if (r < 0)
-    return vt_set_error (error, VITRINE_ERROR_INVALID,
-                         "The certificate %s and the key %s can't serve TLS (%s): name others, or have "
-                         "new ones made.",
-                         cert, key, gnutls_strerror (r));
+    return vt_set_error (
+        error, VITRINE_ERROR_INVALID,
+        "The certificate %s and the key %s can't serve TLS (%s): name others, or have "
+        "new ones made.",
+        cert, key, gnutls_strerror (r));
   return true;
 }
 

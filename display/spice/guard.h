@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Stands between the viewers' connections and the SPICE library: TLS, and the filter of what viewers
- * say.
+ * Stands between the viewers' connections and the SPICE library: TLS, and the filter of what
+ * viewers say.
  */
 #pragma once
 

@@ -157,7 +157,8 @@ mouse_buttons_cb (SpiceMouseInstance *mouse, uint32_t buttons)
 static void
 tablet_set_logical_size_cb (SpiceTabletInstance *tablet, int width, int height)
 {
-  /* Comes on the worker's thread after an asynchronous change of size; the screen tells us itself. */
+  /* Comes on the worker's thread after an asynchronous change of size; the screen tells us
+   * itself. */
 }
 
 /* Pixels to the hub's range, both ends of the screen included. */

@@ -23,7 +23,8 @@ void vt_spice_input_set_size (VtSpiceInput *input, int width, int height);
 /* The viewer has gone: releases what it held. The server's thread. */
 void vt_spice_input_release (VtSpiceInput *input);
 
-/* Lets go of the hub for good, releasing what is held. Any thread; doesn't wait for the server's. */
+/* Lets go of the hub for good, releasing what is held. Any thread; doesn't wait for the
+ * server's. */
 void vt_spice_input_detach (VtSpiceInput *input);
 
 /* The parser of scan codes, apart for its test. */

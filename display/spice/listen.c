@@ -24,10 +24,11 @@ vt_spice_address_parse (const char *text, VtSpiceAddress *address, GError **erro
     text = "127.0.0.1";
   if (!*text || strlen (text) >= sizeof address->text
       || getaddrinfo (text, NULL, &hints, &info) != 0 || !info)
-    return vt_set_error (error, VITRINE_ERROR_INVALID,
-                         "\"%s\" is not a numeric address: give one such as 127.0.0.1 (this computer "
-                         "only), 0.0.0.0 or :: (every network).",
-                         text);
+    return vt_set_error (
+        error, VITRINE_ERROR_INVALID,
+        "\"%s\" is not a numeric address: give one such as 127.0.0.1 (this computer "
+        "only), 0.0.0.0 or :: (every network).",
+        text);
 
   memcpy (&address->sockaddr, info->ai_addr, info->ai_addrlen);
   address->len = info->ai_addrlen;

@@ -3,9 +3,9 @@
  * Who is connected: accepts, counts and limits the viewers' connections.
  *
  * The library's own accepting has no CLOEXEC, no limit on peers that never log in, and spins when
- * the process runs out of file descriptors. So we accept, and hand the library the guard's end of the
- * connection. Of that we keep a duplicate, to look at and to shut down: the library's descriptor
- * could have been closed meanwhile and stand for something else.
+ * the process runs out of file descriptors. So we accept, and hand the library the guard's end of
+ * the connection. Of that we keep a duplicate, to look at and to shut down: the library's
+ * descriptor could have been closed meanwhile and stand for something else.
  */
 #include "peers.h"
 

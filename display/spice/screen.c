@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A console as a QXL display: primary surface, damage as draw commands, cursor, and changes of size.
+ * A console as a QXL display: primary surface, damage as draw commands, cursor, and changes of
+ * size.
  *
  * Three threads meet here. The device's thread only sets an alarm (changed_cb). The server's thread
  * takes what has changed, copies those pixels and queues commands. The library's worker fetches the
  * commands and gives them back (the QXL functions). No thread waits for another one's work: @lock
- * keeps nobody but detach() waiting, for the copying of one picture at most, and @queue_lock is held
- * for a few instructions.
+ * keeps nobody but detach() waiting, for the copying of one picture at most, and @queue_lock is
+ * held for a few instructions.
  *
  * Why the pixels are copied: the library draws lazily and keeps commands for as long as it likes,
  * while the guest writes on.
@@ -159,7 +160,8 @@ push_draw_locked (VtSpiceScreen *screen, const VtRect *rect)
     return false;
   for (int y = 0; y < rect->height; y++)
     memcpy (command->payload + (gsize) y * row,
-            surface->data + (gsize) (rect->y + y) * (gsize) surface->stride + (gsize) rect->x * 4, row);
+            surface->data + (gsize) (rect->y + y) * (gsize) surface->stride + (gsize) rect->x * 4,
+            row);
   g_atomic_int_inc (&screen->copies);
 
   drawable = &command->u.draw.drawable;
@@ -238,7 +240,8 @@ push_cursor (VtSpiceScreen *screen)
   push (screen, &screen->cursors, command);
 }
 
-/* A movement makes the library show the cursor again, so it is only told of one that is to be seen. */
+/* A movement makes the library show the cursor again, so it is only told of one that is to be
+ * seen. */
 static void
 tell_cursor (VtSpiceScreen *screen)
 {
@@ -365,7 +368,9 @@ update_area_complete_cb (QXLInstance *qxl, uint32_t surface_id, QXLRect *rects, 
 }
 
 static void
-set_client_capabilities_cb (QXLInstance *qxl, uint8_t present, uint8_t caps[SPICE_CAPABILITIES_SIZE])
+set_client_capabilities_cb (QXLInstance *qxl,
+                            uint8_t present,
+                            uint8_t caps[SPICE_CAPABILITIES_SIZE])
 {
   /* Says that a viewer is present when the last one leaves (measured), so viewers are counted by
    * their channel events instead. */
@@ -404,12 +409,13 @@ make_primary (VtSpiceScreen *screen, QXLDevSurfaceCreate *create)
   create->mem = (uintptr_t) screen->primary;
 }
 
-/* The asynchronous forms return at once; the other ones wait for the worker. The worker itself waits
- * up to 30 s for a viewer with a message half sent, and with it would wait whoever comes or goes; so
- * sizes change only while the connections flow (tick_cb). The completion of the asynchronous forms calls into
- * the library's mouse mode from the worker's thread. That is only safe because nothing is to be
- * changed then: the first surface is made while nobody is connected, every one allows the client's
- * mouse, and the tablet waits until we have settled (vt_spice_screen_settled). */
+/* The asynchronous forms return at once; the other ones wait for the worker. The worker itself
+ * waits up to 30 s for a viewer with a message half sent, and with it would wait whoever comes or
+ * goes; so sizes change only while the connections flow (tick_cb). The completion of the
+ * asynchronous forms calls into the library's mouse mode from the worker's thread. That is only
+ * safe because nothing is to be changed then: the first surface is made while nobody is connected,
+ * every one allows the client's mouse, and the tablet waits until we have settled
+ * (vt_spice_screen_settled). */
 static void
 begin_resize (VtSpiceScreen *screen)
 {
@@ -521,7 +527,8 @@ take_picture_locked (VtSpiceScreen *screen, VtFrame *frame)
       && (surface->width > MAX_SIDE || surface->height > MAX_SIDE
           || (gsize) surface->width * (gsize) surface->height > MAX_PIXELS))
     {
-      vt_trace ("spice", "a screen of %d × %d is too large to send", surface->width, surface->height);
+      vt_trace ("spice", "a screen of %d × %d is too large to send", surface->width,
+                surface->height);
       surface = NULL;
     }
   if (frame->new_surface || surface != screen->surface)
@@ -666,8 +673,8 @@ vt_spice_screen_set_viewers (VtSpiceScreen *screen, unsigned n)
 {
   VtViewer *viewer = NULL;
 
-  /* The console has a viewer of ours only while somebody looks: the device then looks for changes 60
-   * times a second, and needn't otherwise. */
+  /* The console has a viewer of ours only while somebody looks: the device then looks for changes
+   * 60 times a second, and needn't otherwise. */
   g_mutex_lock (&screen->lock);
   if (n > 0 && !screen->viewer && screen->console)
     screen->viewer = vt_viewer_new (screen->console, &viewer_ops, screen, true);
@@ -680,8 +687,8 @@ vt_spice_screen_set_viewers (VtSpiceScreen *screen, unsigned n)
   screen->n_viewers = n;
   if (n == 0)
     return;
-  /* A cursor channel that comes amid a change of size is set up twice by the library, at which viewers
-   * complain. So the first picture, which may change the size, waits for it. */
+  /* A cursor channel that comes amid a change of size is set up twice by the library, at which
+   * viewers complain. So the first picture, which may change the size, waits for it. */
   if (screen->n_cursors == 0)
     screen->next = g_get_monotonic_time () + CURSOR_US;
   vt_spice_alarm_set (screen->tick, 0);

@@ -12,11 +12,14 @@ typedef struct VtSpiceScreen VtSpiceScreen;
 typedef struct
 {
   /* Both on the server's thread. */
-  void (*settled) (void *data); /* A change of size is over: vt_spice_screen_settled() is true again. */
+  /* A change of size is over: vt_spice_screen_settled() is true again. */
+  void (*settled) (void *data);
   bool (*flows) (void *data);   /* Whether no viewer's connection is full. */
 } VtSpiceScreenOps;
 
-VtSpiceScreen *vt_spice_screen_new (VtSpiceCore *core, VtConsole *console, const VtSpiceScreenOps *ops,
+VtSpiceScreen *vt_spice_screen_new (VtSpiceCore *core,
+                                    VtConsole *console,
+                                    const VtSpiceScreenOps *ops,
                                     void *data);
 /* The server's thread, after the library's server is gone. */
 void vt_spice_screen_free (VtSpiceScreen *screen);
@@ -36,6 +39,7 @@ void vt_spice_screen_size (const VtSpiceScreen *screen, int *width, int *height)
 /* Lets go of the console for good. Any thread; doesn't wait for the server's. */
 void vt_spice_screen_detach (VtSpiceScreen *screen);
 
-/* Bytes that the library holds of us now, and how often pixels were copied. For tests; any thread. */
+/* Bytes that the library holds of us now, and how often pixels were copied. For tests; any
+ * thread. */
 gsize    vt_spice_screen_outstanding (VtSpiceScreen *screen);
 unsigned vt_spice_screen_copies (VtSpiceScreen *screen);

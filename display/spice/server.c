@@ -3,10 +3,10 @@
  * VitrineSpiceServer: options checked, a thread started, the parts put together, and all of it let
  * go without anybody waiting.
  *
- * The GObject belongs to the default main context's thread. Behind it stands a VtSpice, which belongs
- * to the server's thread and outlives the object: the library may hold that thread for 30 s while a
- * viewer takes nothing. So stopping cuts what the two share (console, input hub, sockets) under short
- * locks, and leaves the rest to the thread.
+ * The GObject belongs to the default main context's thread. Behind it stands a VtSpice, which
+ * belongs to the server's thread and outlives the object: the library may hold that thread for 30 s
+ * while a viewer takes nothing. So stopping cuts what the two share (console, input hub, sockets)
+ * under short locks, and leaves the rest to the thread.
  */
 #include "server.h"
 
@@ -205,7 +205,8 @@ start_cb (void *data)
       return;
     }
   spice->server = server;
-  if (!vt_spice_screen_attach (spice->screen, server) || !vt_spice_input_attach (spice->input, server))
+  if (!vt_spice_screen_attach (spice->screen, server) ||
+      !vt_spice_input_attach (spice->input, server))
     {
       vt_set_error (&start->error, VITRINE_ERROR_UNSUPPORTED,
                     "The SPICE library refuses our display or keyboard: version 0.15 is needed.");
@@ -232,8 +233,8 @@ finish_cb (void *data)
   VtSpice *spice = data;
   gint64   deadline = g_get_monotonic_time () + PARTING_US;
 
-  /* Once more: somebody may have come in while the first cut was made. The library notices each, and
-   * then has nothing left to wait for. */
+  /* Once more: somebody may have come in while the first cut was made. The library notices each,
+   * and then has nothing left to wait for. */
   vt_spice_guard_cut (spice->guard);
   while (vt_spice_peers_total (spice->peers) > 0 && g_get_monotonic_time () < deadline)
     vt_spice_core_iterate (spice->core, deadline);
@@ -274,16 +275,18 @@ check_password (const VtSpiceAddress *address, const char *password, GError **er
     {
       if (address->loopback)
         return true;
-      return vt_set_error (error, VITRINE_ERROR_INVALID,
-                           "Viewing from other computers (address %s) needs a password: set one, or "
-                           "listen on 127.0.0.1.",
-                           address->text);
+      return vt_set_error (
+          error, VITRINE_ERROR_INVALID,
+          "Viewing from other computers (address %s) needs a password: set one, or "
+          "listen on 127.0.0.1.",
+          address->text);
     }
   if (strlen (password) > MAX_PASSWORD)
-    return vt_set_error (error, VITRINE_ERROR_INVALID,
-                         "The password for remote viewing is longer than %d bytes, the most that SPICE "
-                         "takes: choose a shorter one.",
-                         MAX_PASSWORD);
+    return vt_set_error (
+        error, VITRINE_ERROR_INVALID,
+        "The password for remote viewing is longer than %d bytes, the most that SPICE "
+        "takes: choose a shorter one.",
+        MAX_PASSWORD);
   return true;
 }
 
@@ -402,7 +405,9 @@ state_cb (VitrineMachine *machine, GParamSpec *pspec, VitrineSpiceServer *server
 }
 
 VitrineSpiceServer *
-vitrine_spice_server_new (VitrineMachine *machine, const VitrineSpiceOptions *options, GError **error)
+vitrine_spice_server_new (VitrineMachine *machine,
+                          const VitrineSpiceOptions *options,
+                          GError **error)
 {
   VitrineConfig      *config = vitrine_machine_get_config (machine);
   VtConsole          *console = vt_display_console (machine, 0);
@@ -559,9 +564,10 @@ vitrine_spice_server_class_init (VitrineSpiceServerClass *class)
   g_object_class_install_property (
       object_class, PROP_PORT,
       g_param_spec_uint ("port", "Port", "Where viewers connect without TLS", 0, 65535, 0, flags));
-  g_object_class_install_property (
-      object_class, PROP_TLS_PORT,
-      g_param_spec_uint ("tls-port", "TLS port", "Where viewers connect with TLS", 0, 65535, 0, flags));
+  g_object_class_install_property (object_class, PROP_TLS_PORT,
+                                   g_param_spec_uint ("tls-port", "TLS port",
+                                                      "Where viewers connect with TLS", 0, 65535, 0,
+                                                      flags));
   g_object_class_install_property (
       object_class, PROP_N_CLIENTS,
       g_param_spec_uint ("n-clients", "Viewers", "How many viewers are connected", 0, G_MAXUINT, 0,

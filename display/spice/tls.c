@@ -23,7 +23,7 @@
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gnutls_x509_crt_t, gnutls_x509_crt_deinit, NULL)
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gnutls_x509_privkey_t, gnutls_x509_privkey_deinit, NULL)
 
-/* Reading ----------------------------------------------------------------------------------------- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 static bool
 read_pem (const char *path, char **text, gsize *len, GError **error)
@@ -89,10 +89,11 @@ load_key (const char *path, GError **error)
   gnutls_memset (text, 0, len);
   if (r < 0)
     {
-      vt_set_error (error, VITRINE_ERROR_INVALID,
-                    "%s holds no private key in PEM format without a pass phrase (%s): name another "
-                    "file.",
-                    path, gnutls_strerror (r));
+      vt_set_error (
+          error, VITRINE_ERROR_INVALID,
+          "%s holds no private key in PEM format without a pass phrase (%s): name another "
+          "file.",
+          path, gnutls_strerror (r));
       return NULL;
     }
   return g_steal_pointer (&key);
@@ -127,10 +128,11 @@ vt_spice_tls_check (const char *cert, const char *key, const char *ca, GError **
   if (gnutls_x509_crt_get_key_id (crt, 0, crt_id, &crt_len) < 0
       || gnutls_x509_privkey_get_key_id (privkey, 0, key_id, &key_len) < 0 || crt_len != key_len
       || memcmp (crt_id, key_id, key_len) != 0)
-    return vt_set_error (error, VITRINE_ERROR_INVALID,
-                         "The key %s does not belong to the certificate %s: name the one it was made "
-                         "with.",
-                         key, cert);
+    return vt_set_error (
+        error, VITRINE_ERROR_INVALID,
+        "The key %s does not belong to the certificate %s: name the one it was made "
+        "with.",
+        key, cert);
   if (gnutls_x509_crt_get_expiration_time (crt) < now
       || gnutls_x509_crt_get_activation_time (crt) > now)
     return vt_set_error (error, VITRINE_ERROR_INVALID,
@@ -140,7 +142,7 @@ vt_spice_tls_check (const char *cert, const char *key, const char *ca, GError **
   return true;
 }
 
-/* Making ------------------------------------------------------------------------------------------ */
+/* Making --------------------------------------------------------------------------------------- */
 
 static int
 add_name (gnutls_x509_crt_t crt, const char *host)
@@ -196,7 +198,8 @@ sign (gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *host)
       TRY (add_name (crt, also[i]));
   TRY (gnutls_x509_crt_set_key (crt, key));
   TRY (gnutls_x509_crt_set_basic_constraints (crt, 1, 0));
-  TRY (gnutls_x509_crt_set_key_usage (crt, GNUTLS_KEY_DIGITAL_SIGNATURE | GNUTLS_KEY_KEY_CERT_SIGN));
+  TRY (
+      gnutls_x509_crt_set_key_usage (crt, GNUTLS_KEY_DIGITAL_SIGNATURE | GNUTLS_KEY_KEY_CERT_SIGN));
   TRY (gnutls_x509_crt_set_key_purpose_oid (crt, GNUTLS_KP_TLS_WWW_SERVER, 0));
   TRY (gnutls_x509_crt_get_key_id (crt, 0, id, &id_len));
   TRY (gnutls_x509_crt_set_subject_key_id (crt, id, id_len));
@@ -251,10 +254,12 @@ vitrine_spice_make_certificate (const char *folder, const char *host, GError **e
                          "certificate away to have both made anew.",
                          key_path, cert_path);
   if (!host || !*host || strlen (host) > 64)
-    return vt_set_error (error, VITRINE_ERROR_INVALID,
-                         "A certificate needs this computer's name or address, of at most 64 letters.");
+    return vt_set_error (
+        error, VITRINE_ERROR_INVALID,
+        "A certificate needs this computer's name or address, of at most 64 letters.");
 
-  /* The key goes first: one without a certificate, as an interrupted run leaves it, is used again. */
+  /* The key goes first: one without a certificate, as an interrupted run leaves it, is used
+   * again. */
   if (have_key)
     {
       key = load_key (key_path, error);
@@ -295,7 +300,7 @@ vitrine_spice_make_certificate (const char *folder, const char *host, GError **e
   return ok;
 }
 
-/* Telling ----------------------------------------------------------------------------------------- */
+/* Telling -------------------------------------------------------------------------------------- */
 
 char *
 vitrine_spice_certificate_fingerprint (const char *cert_file, GError **error)
@@ -345,7 +350,8 @@ vitrine_spice_certificate_subject (const char *cert_file, GError **error)
           char   other[128];
           size_t other_len = sizeof other;
 
-          if (gnutls_x509_crt_get_dn_oid (crt, j, other, &other_len) >= 0 && strcmp (other, oid) == 0)
+          if (gnutls_x509_crt_get_dn_oid (crt, j, other, &other_len) >= 0 &&
+              strcmp (other, oid) == 0)
             nth++;
         }
       name = gnutls_x509_dn_oid_name (oid, GNUTLS_X509_DN_OID_RETURN_OID);
@@ -360,7 +366,8 @@ vitrine_spice_certificate_subject (const char *cert_file, GError **error)
           if (c == '\\' && j + 2 < len && g_ascii_isxdigit (value[j + 1])
               && g_ascii_isxdigit (value[j + 2]))
             {
-              c = (char) (g_ascii_xdigit_value (value[j + 1]) << 4 | g_ascii_xdigit_value (value[j + 2]));
+              c = (char) (g_ascii_xdigit_value (value[j + 1]) << 4 |
+                          g_ascii_xdigit_value (value[j + 2]));
               j += 2;
             }
           else if (c == '\\' && j + 1 < len)

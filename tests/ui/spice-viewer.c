@@ -115,7 +115,8 @@ channel_new_cb (SpiceSession *session, SpiceChannel *channel, Viewer *viewer)
     {
       viewer->display = channel;
       g_signal_connect (channel, "display-primary-create", G_CALLBACK (primary_create_cb), viewer);
-      g_signal_connect (channel, "display-primary-destroy", G_CALLBACK (primary_destroy_cb), viewer);
+      g_signal_connect (channel, "display-primary-destroy", G_CALLBACK (primary_destroy_cb),
+                        viewer);
       g_signal_connect (channel, "display-invalidate", G_CALLBACK (invalidate_cb), viewer);
     }
   else if (SPICE_IS_INPUTS_CHANNEL (channel))
@@ -160,8 +161,8 @@ viewer_new (const ViewerOptions *options)
   SpiceSession *session = spice_session_new ();
 
   viewer->session = session;
-  g_object_set (session, "host", options->host, "password", options->password, "enable-audio", FALSE,
-                "enable-usbredir", FALSE, "enable-smartcard", FALSE, NULL);
+  g_object_set (session, "host", options->host, "password", options->password, "enable-audio",
+                FALSE, "enable-usbredir", FALSE, "enable-smartcard", FALSE, NULL);
   if (options->port)
     {
       g_autofree char *port = g_strdup_printf ("%u", options->port);

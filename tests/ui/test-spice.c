@@ -56,7 +56,7 @@ run_for (int ms)
     continue;
 }
 
-/* A machine's half ------------------------------------------------------------------------------- */
+/* A machine's half ----------------------------------------------------------------------------- */
 
 typedef struct
 {
@@ -139,7 +139,9 @@ button_cb (void *data, VtButton button, bool down)
 
 static const VtInputOps keyboard_ops = { .key = key_cb };
 static const VtInputOps mouse_ops = { .motion = motion_cb, .wheel = wheel_cb, .button = button_cb };
-static const VtInputOps tablet_ops = { .position = position_cb, .wheel = wheel_cb, .button = button_cb };
+static const VtInputOps tablet_ops = { .position = position_cb,
+                                       .wheel = wheel_cb,
+                                       .button = button_cb };
 
 static void
 hint_cb (void *data, const VtConsoleHint *hint)
@@ -278,7 +280,7 @@ view (VitrineSpiceServer *server, const char *password)
   return viewer_new (&options);
 }
 
-/* Tests ------------------------------------------------------------------------------------------ */
+/* Tests ---------------------------------------------------------------------------------------- */
 
 static void
 test_picture (void)
@@ -507,7 +509,7 @@ test_pointer (void)
   rig_free (rig);
 }
 
-/* TLS and passwords ------------------------------------------------------------------------------ */
+/* TLS and passwords ---------------------------------------------------------------------------- */
 
 typedef struct
 {
@@ -668,7 +670,7 @@ test_password (void)
   rig_free (rig);
 }
 
-/* One after another ------------------------------------------------------------------------------ */
+/* One after another ---------------------------------------------------------------------------- */
 
 static void
 test_newest (void)
@@ -749,7 +751,7 @@ test_cycles (void)
   rig_free (rig);
 }
 
-/* A viewer that has stopped ---------------------------------------------------------------------- */
+/* A viewer that has stopped -------------------------------------------------------------------- */
 
 static char *test_program;
 
@@ -905,9 +907,10 @@ test_stopped (void)
   copies = vt_spice_screen_copies (vt_spice_server_screen (server));
   measure (rig, &window, 1500, &stopped_device, &stopped_frames);
   g_assert_cmpuint (vt_spice_screen_copies (vt_spice_server_screen (server)), ==, copies);
-  g_test_message ("frames in 1.5 s: device %u, window %u; with a stopped viewer: device %u, window %u; "
-                  "longest call into the console %" G_GINT64_FORMAT " µs",
-                  device, frames, stopped_device, stopped_frames, rig->longest / 1000);
+  g_test_message (
+      "frames in 1.5 s: device %u, window %u; with a stopped viewer: device %u, window %u; "
+      "longest call into the console %" G_GINT64_FORMAT " µs",
+      device, frames, stopped_device, stopped_frames, rig->longest / 1000);
   g_assert_cmpuint (stopped_device * 10, >=, device * 7);
   g_assert_cmpuint (stopped_frames * 10, >=, frames * 7);
   g_assert_cmpint (rig->longest, <, 100 * VT_NS_PER_MS);
@@ -1020,7 +1023,8 @@ test_resumed (void)
   rig_free (rig);
 }
 
-/* For peers of other programs: prints the port and what the devices get, until standard input ends. */
+/* For peers of other programs: prints the port and what the devices get, until standard input
+ * ends. */
 static gboolean
 stdin_cb (int fd, GIOCondition condition, gpointer data)
 {

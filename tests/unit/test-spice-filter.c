@@ -92,7 +92,8 @@ test_messages (void)
       add (expected, headers, SPICE_MSGC_INPUTS_KEY_DOWN, 4, key);
       add (in, headers, SPICE_MSGC_ACK, 0, NULL);
       add (expected, headers, SPICE_MSGC_ACK, 0, NULL);
-      /* Left out: the library aborts at the first, and knows the others not or for other channels. */
+      /* Left out: the library aborts at the first, and knows the others not or for other
+       * channels. */
       add (in, headers, SPICE_MSGC_MIGRATE_FLUSH_MARK, 0, NULL);
       add (in, headers, SPICE_MSGC_MIGRATE_DATA, 60000, NULL);
       add (in, headers, 150, 10, NULL);
@@ -241,8 +242,9 @@ test_stay (void)
 static void
 test_any (void)
 {
-  static const uint8_t channels[] = { SPICE_CHANNEL_MAIN, SPICE_CHANNEL_DISPLAY, SPICE_CHANNEL_INPUTS,
-                                      SPICE_CHANNEL_CURSOR, 0, 77 };
+  static const uint8_t channels[] = {
+    SPICE_CHANNEL_MAIN, SPICE_CHANNEL_DISPLAY, SPICE_CHANNEL_INPUTS, SPICE_CHANNEL_CURSOR, 0, 77
+  };
   g_autofree VtSpiceFilter *filter = g_new (VtSpiceFilter, 1);
   g_autoptr (GRand) chance = g_rand_new_with_seed (7);
 

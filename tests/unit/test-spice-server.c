@@ -19,7 +19,7 @@
 
 #define DEADLINE (30 * G_USEC_PER_SEC)
 
-/* Scan codes ------------------------------------------------------------------------------------- */
+/* Scan codes ----------------------------------------------------------------------------------- */
 
 typedef struct
 {
@@ -36,7 +36,7 @@ test_scan (void)
     { "e04de0cd", "106+ 106- " },       /* Right. */
     { "4dcd", "77+ 77- " },             /* The keypad's 6, the same code without a prefix. */
     { "e11d45e19dc5", "119+ 119- " },   /* Pause, the one with E1. */
-    { "e11e1e", "30+ " },               /* E1 and something else: forgotten, and on with the next. */
+    { "e11e1e", "30+ " }, /* E1 and something else: forgotten, and on with the next. */
     { "e1e11d45", "119+ " },
     { "e0e04d", "106+ " },
     { "3fbf", "63+ 63- " }, /* F5. */
@@ -55,7 +55,8 @@ test_scan (void)
         {
           bool     down = false;
           unsigned code = vt_spice_scan (
-              &scan, (uint8_t) (g_ascii_xdigit_value (p[0]) << 4 | g_ascii_xdigit_value (p[1])), &down);
+              &scan, (uint8_t) (g_ascii_xdigit_value (p[0]) << 4 | g_ascii_xdigit_value (p[1])),
+              &down);
 
           if (code)
             g_string_append_printf (keys, "%u%c ", code, down ? '+' : '-');
@@ -65,7 +66,8 @@ test_scan (void)
     }
 }
 
-/* Every sequence of two bytes leads to a key of the table or to none, and the third is itself again. */
+/* Every sequence of two bytes leads to a key of the table or to none, and the third is itself
+ * again. */
 static void
 test_scan_any (void)
 {
@@ -83,7 +85,7 @@ test_scan_any (void)
       }
 }
 
-/* Addresses -------------------------------------------------------------------------------------- */
+/* Addresses ------------------------------------------------------------------------------------ */
 
 static void
 test_address (void)
@@ -105,8 +107,8 @@ test_address (void)
     { "example.org", false, false, false },
     { "127.0.0.1:5900", false, false, false },
     { "300.1.2.3", false, false, false },
-    { "1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111", false, false,
-      false },
+    { "1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111", false,
+      false, false },
   };
 
   for (unsigned i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -127,7 +129,7 @@ test_address (void)
     }
 }
 
-/* Certificates ----------------------------------------------------------------------------------- */
+/* Certificates --------------------------------------------------------------------------------- */
 
 typedef struct
 {
@@ -212,7 +214,7 @@ test_certificate (void)
   g_assert_nonnull (strstr (error->message, "/nonexistent/folder"));
 }
 
-/* What is refused -------------------------------------------------------------------------------- */
+/* What is refused ------------------------------------------------------------------------------ */
 
 typedef struct
 {
@@ -289,7 +291,8 @@ test_refused (void)
   Files            files, others;
   int              fd;
 
-  refused (&(VitrineSpiceOptions){ .address = "example.org" }, VITRINE_ERROR_INVALID, "example.org");
+  refused (&(VitrineSpiceOptions){ .address = "example.org" }, VITRINE_ERROR_INVALID,
+           "example.org");
   refused (&(VitrineSpiceOptions){ .address = "192.0.2.7", .password = "x" }, VITRINE_ERROR_INVALID,
            "192.0.2.7");
   refused (&(VitrineSpiceOptions){ .password = long_password }, VITRINE_ERROR_INVALID, "59");
@@ -321,8 +324,9 @@ test_refused (void)
 
   /* Certificates. */
   refused (&(VitrineSpiceOptions){ .tls = TRUE }, VITRINE_ERROR_INVALID, "certificate");
-  refused (&(VitrineSpiceOptions){ .tls = TRUE, .cert_file = "/nonexistent", .key_file = files.key },
-           VITRINE_ERROR_NOT_FOUND, "/nonexistent");
+  refused (
+      &(VitrineSpiceOptions){ .tls = TRUE, .cert_file = "/nonexistent", .key_file = files.key },
+      VITRINE_ERROR_NOT_FOUND, "/nonexistent");
   refused (&(VitrineSpiceOptions){ .tls = TRUE, .cert_file = files.cert, .key_file = files.folder },
            VITRINE_ERROR_DENIED, files.folder);
   refused (&(VitrineSpiceOptions){ .tls = TRUE, .cert_file = files.key, .key_file = files.key },
@@ -379,7 +383,7 @@ test_password_change (void)
   rig_finish (&rig);
 }
 
-/* Sockets ---------------------------------------------------------------------------------------- */
+/* Sockets -------------------------------------------------------------------------------------- */
 
 static int
 connect_to (guint16 port)
@@ -444,12 +448,11 @@ test_sockets (void)
   g_assert_true (vitrine_spice_make_certificate (files.folder, "localhost", NULL));
   rig_init (&rig);
   g_assert_cmpuint (count_sockets (&inheritable), ==, 0);
-  server = vt_spice_server_new (rig.console, rig.input, NULL, "12345678-1234-5678-9abc-123456789abc",
-                                &(VitrineSpiceOptions){ .port = port,
-                                                        .tls = TRUE,
-                                                        .cert_file = files.cert,
-                                                        .key_file = files.key },
-                                NULL);
+  server = vt_spice_server_new (
+      rig.console, rig.input, NULL, "12345678-1234-5678-9abc-123456789abc",
+      &(VitrineSpiceOptions){
+          .port = port, .tls = TRUE, .cert_file = files.cert, .key_file = files.key },
+      NULL);
   g_assert_nonnull (server);
   g_assert_cmpuint (vitrine_spice_server_get_port (server), ==, port);
   plain = connect_to (port);
