@@ -58,10 +58,12 @@ kbc_of (VtDevice *dev)
 
 /* Output buffer -------------------------------------------------------------------------------- */
 
+/* With the keyboard's clock off there is no interrupt either, also for the controller's answers:
+ * drivers that poll for them count on it. */
 static bool
 irq1_level (const VtI8042State *s)
 {
-  return s->full && !s->full_aux && (s->ram[0] & MODE_IRQ1) != 0;
+  return s->full && !s->full_aux && (s->ram[0] & (MODE_IRQ1 | MODE_NO_KEYBOARD)) == MODE_IRQ1;
 }
 
 static bool

@@ -521,8 +521,7 @@ void
 vt_mc146818_set_boot (VtMc146818 *rtc, VtCmosBoot first, VtCmosBoot second, VtCmosBoot third)
 {
   rtc->defaults[0x3d] = (uint8_t) ((first & 0x0f) | (second & 0x0f) << 4);
-  /* Bit 0: boot also a floppy without the signature. */
-  rtc->defaults[0x38] = (uint8_t) ((third & 0x0f) << 4 | 1);
+  rtc->defaults[0x38] = (uint8_t) ((third & 0x0f) << 4);
 }
 
 /* Life ----------------------------------------------------------------------------------------- */

@@ -293,7 +293,7 @@ test_memory (void)
   g_assert_cmphex (get (&r, 0x34) | get (&r, 0x35) << 8, ==, 0x7f00);
   g_assert_cmphex (get (&r, 0x5b) | get (&r, 0x5c) << 8 | get (&r, 0x5d) << 16, ==, 0x18000);
   g_assert_cmphex (get (&r, 0x3d), ==, 0x23);
-  g_assert_cmphex (get (&r, 0x38), ==, 0x01);
+  g_assert_cmphex (get (&r, 0x38), ==, 0x00);
   g_assert_cmphex (get (&r, 0x14), ==, 0x06);
   g_assert_cmphex (get (&r, 0x10), ==, 0x00);
   g_assert_cmphex (get (&r, 0x0d), ==, 0x80);
