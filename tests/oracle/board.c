@@ -5,9 +5,14 @@
  */
 #include "board.h"
 
+#include "platform/mc146818.h"
+
 /* As much memory as stock QEMU has by default. */
 #define PLAIN                                                                                      \
   "{ \"name\": \"oracle\", \"memory\": 128, \"cpus\": 1, \"display\": { \"model\": \"none\" } }"
+
+/* 2024-05-06 07:08:09 UTC, which qtest.py gives QEMU. */
+#define RTC_BASE INT64_C (1714979289)
 
 typedef struct
 {
@@ -66,6 +71,16 @@ oracle_board_new (const char *json, void (*gsi) (unsigned n, bool level), GError
   if (!vt_boards[0]->build (machine, config, error))
     return NULL;
   for (guint i = 0; i < machine->devices->len; i++)
-    vt_device_resume (machine->devices->pdata[i]);
+    {
+      VtDevice *dev = machine->devices->pdata[i];
+
+      if (dev->klass == &vt_mc146818_class)
+        {
+          ((VtMc146818 *) dev)->wall = NULL;
+          ((VtMc146818 *) dev)->base_s = RTC_BASE;
+          vt_device_reset (dev, VT_RESET_COLD);
+        }
+      vt_device_resume (dev);
+    }
   return machine;
 }
