@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real media: SeaBIOS's boot menu, GRUB's rescue CD with typed commands, iPXE's command line."""
-import os, shutil, subprocess, sys, tempfile
+"""Real media: SeaBIOS's boot menu, and a GRUB rescue CD with typed commands."""
+import os, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(__file__))
 from machine import Machine, expect, main
-
-IPXE = "/usr/lib/ipxe/ipxe.lkrn"
 
 
 def boot_menu():
@@ -37,35 +35,15 @@ def grub_rescue():
       expect(size in ("720x400", "640x480", "640x400") and int(colours) > 1, f"a picture, not {r.stdout}")
 
 
-def rescue_iso(folder, config, *files):
-  """An ISO made by grub-mkrescue with this grub.cfg, and @files in /boot."""
+def rescue_iso(folder, config):
+  """An ISO made by grub-mkrescue with this grub.cfg."""
   os.makedirs(folder + "/tree/boot/grub")
   with open(folder + "/tree/boot/grub/grub.cfg", "w", encoding="ascii") as f:
     f.write(config)
-  for path in files:
-    shutil.copy(path, folder + "/tree/boot/")
   iso = folder + "/rescue.iso"
   subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, folder + "/tree"],
                  check=True, capture_output=True)
   return iso
 
 
-def ipxe():
-  """iPXE from an ISO on which GRUB starts it: the one on Debian's own ISO is started by ISOLINUX,
-  whose protected-mode interrupt returns an emulated KVM can't run."""
-  with tempfile.TemporaryDirectory() as t:
-    iso = rescue_iso(t, "set timeout=0\nmenuentry ipxe { linux16 /boot/ipxe.lkrn }\n", IPXE)
-    ipxe_from(iso)
-
-
-def ipxe_from(iso):
-  with Machine("--iso", iso, "--memory", "256") as m:
-    m.start()
-    m.wait_text("Ctrl-B", 240)
-    m.key("ctrl+b")
-    m.wait_text("iPXE>", 90)
-    m.type("echo still here\n", delay=120)
-    m.wait_text(r"\nstill here", 60)
-
-
-main(boot_menu, grub_rescue, ipxe)
+main(boot_menu, grub_rescue)
