@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "listen.h"
+
 #define DAY (24 * 60 * 60)
 #define MAX_PEM (1024 * 1024)
 
@@ -241,6 +243,7 @@ vitrine_spice_make_certificate (const char *folder, const char *host, GError **e
   g_auto (gnutls_x509_crt_t) crt = NULL;
   g_auto (gnutls_x509_privkey_t) key = NULL;
   gnutls_datum_t pem = { NULL, 0 };
+  VtSpiceAddress address;
   bool have_cert = g_file_test (cert_path, G_FILE_TEST_EXISTS);
   bool have_key = g_file_test (key_path, G_FILE_TEST_EXISTS);
   bool ok = true;
@@ -253,6 +256,9 @@ vitrine_spice_make_certificate (const char *folder, const char *host, GError **e
                          "%s is missing for the certificate %s: put the key back, or move the "
                          "certificate away to have both made anew.",
                          key_path, cert_path);
+  /* Who listens everywhere is reached by its name. */
+  if (host && vt_spice_address_parse (host, &address, NULL) && address.any)
+    host = g_get_host_name ();
   if (!host || !*host || strlen (host) > 64)
     return vt_set_error (
         error, VITRINE_ERROR_INVALID,

@@ -209,6 +209,14 @@ test_certificate (void)
   g_clear_error (&error);
   files_finish (&files);
 
+  /* An address that stands for all says nothing about this computer. */
+  files_init (&files);
+  g_assert_true (vitrine_spice_make_certificate (files.folder, "0.0.0.0", &error));
+  g_clear_pointer (&subject, g_free);
+  subject = vitrine_spice_certificate_subject (files.cert, &error);
+  g_assert_null (strstr (subject, "0.0.0.0"));
+  files_finish (&files);
+
   g_assert_false (vitrine_spice_make_certificate ("/nonexistent/folder", "host", &error));
   g_assert_nonnull (error);
   g_assert_nonnull (strstr (error->message, "/nonexistent/folder"));
