@@ -5,8 +5,9 @@
  * How INTx gets to the I/O APIC and the PIC, which the _PRT has to repeat:
  *
  *   pin p (0 = INTA#) of slot s on bus 0     PIRQ index (0 = A … 7 = H)
- *     s = 0 … 24 and 30                        4 + ((s + p) & 3)                   E to H
+ *     s = 0 … 24                               4 + ((s + p) & 3)                   E to H
  *     s = 25 … 29 and 31                       DsIR bits 4p+2:4p, default p        A to D
+ *     s = 30                                   p                                   A to D
  *   behind a root port in slot s             pin (device + p) & 3 of slot s; the device is 0
  *
  *   PIRQ index i drives GSI 16 + i always, and ISA interrupt PIRQx_ROUT & 15 (GSI of that number)
@@ -29,7 +30,7 @@
 static inline unsigned
 vt_ich9_default_pirq (unsigned slot, unsigned pin)
 {
-  return slot <= 24 || slot == 30 ? 4 + ((slot + pin) & 3) : pin & 3;
+  return slot <= 24 ? 4 + ((slot + pin) & 3) : pin & 3;
 }
 
 typedef struct

@@ -459,7 +459,7 @@ test_pirq (Fixture *f, gconstpointer data)
       }
   g_assert_cmpuint (vt_ich9_default_pirq (2, 0), ==, 6);
   g_assert_cmpuint (vt_ich9_default_pirq (31, 0), ==, 0);
-  g_assert_cmpuint (vt_ich9_default_pirq (30, 1), ==, 7);
+  g_assert_cmpuint (vt_ich9_default_pirq (30, 1), ==, 1);
 }
 
 static void
