@@ -367,6 +367,8 @@ wire_disk (Board *b, VtAhciWiring *wiring, VitrineDisk *disk, GError **error)
     flags |= VT_BLOCK_OPEN_DIRECT;
   wiring->kind = VT_AHCI_DISK;
   wiring->block = open_image (b, vitrine_disk_get_path (disk), flags, error);
+  if (wiring->block != NULL && !vitrine_disk_get_discard (disk))
+    wiring->block->info.can_discard = false;
   return wiring->block != NULL;
 }
 

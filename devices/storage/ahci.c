@@ -41,16 +41,17 @@ enum
 #define PORT_SIZE 0x80
 #define PORTS_MASK ((1u << VT_AHCI_PORTS) - 1)
 
-/* 64-bit addresses, queued commands, staggered spin-up, command list override, AHCI only (there is no
- * legacy interface), up to generation 3, PIO of several blocks, 32 slots. */
+/* 64-bit addresses, queued commands, command list override, AHCI only (there is no legacy interface),
+ * up to generation 3, PIO of several blocks, 32 slots. */
 #define CAP_VALUE                                                                                  \
-  (0x80000000u | 0x40000000u | 0x08000000u | 0x01000000u | 0x00040000u | 3u << 20 | 0x00008000u |  \
+  (0x80000000u | 0x40000000u | 0x01000000u | 0x00040000u | 3u << 20 | 0x00008000u |                \
    (SLOTS - 1) << 8 | (VT_AHCI_PORTS - 1))
+#define CAP_SSS 0x08000000u
 #define VS_VALUE 0x00010301u
 
 #define PXIS_W1C 0xfd8000afu
 #define PXIE_BITS 0xfdc000ffu
-#define PXCMD_BITS (CMD_ST | CMD_SUD | CMD_FRE | CMD_ATAPI | CMD_DLAE)
+#define PXCMD_BITS (CMD_ST | CMD_FRE | CMD_ATAPI | CMD_DLAE)
 #define PXSERR_BITS 0x07ff0f03u
 #define TFD_RESET 0x7fu
 #define SIG_RESET 0xffffffffu
@@ -186,6 +187,13 @@ write_sctl (VtAhciPort *port, uint32_t value)
     link_up (port);
 }
 
+/* 3.3.7: Spin-Up Device can be written where spin-up is staggered, and reads as one elsewhere. */
+static uint32_t
+cmd_bits (const VtAhciPort *port)
+{
+  return PXCMD_BITS | (port->hba->staggered ? CMD_SUD : 0);
+}
+
 static void
 write_cmd (VtAhciPort *port, uint32_t value)
 {
@@ -194,7 +202,7 @@ write_cmd (VtAhciPort *port, uint32_t value)
 
   if ((changed & CMD_ST) != 0 && (value & CMD_ST) == 0)
     port_stop (port);
-  s->cmd = (s->cmd & ~PXCMD_BITS) | (value & PXCMD_BITS);
+  s->cmd = (s->cmd & ~cmd_bits (port)) | (value & cmd_bits (port));
   /* 3.3.7: effective while ST is clear; reads as zero. */
   if ((value & CMD_CLO) != 0 && (old & CMD_ST) == 0)
     s->tfd &= ~(uint32_t) (VT_ATA_BSY | VT_ATA_DRQ);
@@ -230,9 +238,9 @@ port_reset (VtAhciPort *port)
   s->clbu = old.clbu;
   s->fb = old.fb;
   s->fbu = old.fbu;
-  s->cmd = CMD_POD;
+  s->cmd = CMD_POD | (port->hba->staggered ? 0 : CMD_SUD);
   s->last_slot = SLOTS - 1;
-  link_down (port, 0);
+  link_up (port);
 }
 
 /* 10.4.3: everything but the four addresses of each port. */
@@ -360,7 +368,7 @@ hba_read (const VtAhci *hba, uint64_t offset)
   switch (offset)
     {
     case CAP:
-      return CAP_VALUE;
+      return CAP_VALUE | (hba->staggered ? CAP_SSS : 0);
     case GHC:
       return hba->state.ghc;
     case IS:
@@ -407,7 +415,7 @@ port_write (VtAhciPort *port, unsigned reg, uint32_t value, uint32_t mask)
       s->ie = merge (s->ie, value, mask & PXIE_BITS);
       break;
     case PXCMD:
-      write_cmd (port, merge (s->cmd, value, mask & (PXCMD_BITS | CMD_CLO)));
+      write_cmd (port, merge (s->cmd, value, mask & (cmd_bits (port) | CMD_CLO)));
       break;
     case PXSCTL:
       write_sctl (port, merge (s->sctl, value, mask & 0xfff));
@@ -602,11 +610,11 @@ ahci_realize (VtDevice *dev, GError **error)
                   VT_PCI_BAR_32);
   vt_pci_add_bar (&hba->fn, 5, vt_device_add_region (dev, VT_SPACE_MEMORY, &abar_ops, ABAR_SIZE),
                   VT_PCI_BAR_32);
-  vt_pci_add_msi (&hba->fn, 0x80, 1);
   /* 2.4: the SATA capability, revision 1.0; the pair lies in BAR 4 at dword 4. */
   at = vt_pci_add_capability (&hba->fn, 0x12, 0xa8, 8);
   vt_pci_set_default (&hba->fn, at + 2u, 2, 0x0010);
   vt_pci_set_default (&hba->fn, at + 4u, 4, IDP_INDEX / 4 << 4 | 8);
+  vt_pci_add_msi (&hba->fn, 0x80, 1);
   /* ICH9 15.1.30, 15.1.31: in AHCI mode; which ports are enabled, and which have a drive. */
   vt_pci_set_default (&hba->fn, 0x90, 1, 0x40);
   vt_pci_set_default (&hba->fn, 0x92, 2, PORTS_MASK | (uint32_t) present << 8);

@@ -57,6 +57,9 @@ typedef struct
   VtPciFunction fn;
   /* Wiring. */
   VtAhciWiring wiring[VT_AHCI_PORTS];
+  /* Links come up one by one, as the guest asks (CAP.SSS). Off: with power; Linux then looks at the
+   * ports all at once, and boots sooner. */
+  bool         staggered;
   /* The rest is the device's own. */
   VtAhciState state;
   VtAhciPort *ports; /* VT_AHCI_PORTS, from realize on. */

@@ -123,6 +123,7 @@ identify (const VtAtaDisk *disk, uint8_t *data)
   vt_ata_word (data, 49, 0x2f00); /* Standby timer, IORDY, LBA, DMA. */
   vt_ata_word (data, 50, 0x4000);
   vt_ata_word (data, 51, 0x0200);
+  vt_ata_word (data, 52, 0x0200);
   vt_ata_word (data, 53, 0x0007); /* Words 54 to 58, 64 to 70 and 88 are valid. */
   vt_ata_word (data, 54, (uint16_t) now_cylinders);
   vt_ata_word (data, 55, s->heads);
@@ -673,6 +674,7 @@ disk_reset (VtAtaDrive *drive, VtAtaReset kind)
   VtAtaDiskState  old = *s;
 
   memset (s, 0, sizeof *s);
+  s->multiple = MULTIPLE_MAX; /* As drives come: old software does not set it up. */
   s->heads = 16;
   s->sectors = 63;
   s->mode = MODE_DEFAULT;

@@ -344,7 +344,7 @@ event_status (VtAtapiCd *cd, const VtAtaCommand *c, VtAtaPlan *plan)
       return;
     }
   data = vt_atapi_data (c, plan, media ? 8 : 4, vt_atapi_be16 (c->packet + 7));
-  vt_atapi_put16 (data, media ? 6 : 2);
+  vt_atapi_put16 (data, media ? 4 : 0); /* What follows the header. */
   data[2] = media ? 4 : 0x80; /* The class, or "no event of what you asked for". */
   data[3] = 1 << 4;           /* Media events are all there are. */
   if (!media)
@@ -362,6 +362,7 @@ mechanism_status (VtAtapiCd *cd, const VtAtaCommand *c, VtAtaPlan *plan)
   uint8_t *data = vt_atapi_data (c, plan, 8, vt_atapi_be16 (c->packet + 8));
 
   data[1] = cd->state->open ? 0x10 : 0;
+  data[5] = 1; /* One slot. */
 }
 
 /* Mode pages, 7 ---------------------------------------------------------------------------------------------- */

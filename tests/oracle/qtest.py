@@ -6,7 +6,7 @@
 
 README.md tells how a trace is written. --show prints both sides' answers.
 """
-import re, shlex, shutil, subprocess, sys, threading
+import os, re, shlex, shutil, struct, subprocess, sys, tempfile, threading, time
 
 QEMU = ["qemu-system-x86_64", "-S", "-M", "q35", "-m", "128", "-nodefaults",
         "-display", "none", "-monitor", "none", "-rtc", "base=2024-05-06T07:08:09,clock=vm",
@@ -14,6 +14,7 @@ QEMU = ["qemu-system-x86_64", "-S", "-M", "q35", "-m", "128", "-nodefaults",
 TIMEOUT = 60
 SIZES = {"b": 1, "w": 2, "l": 4}
 CONFIG = re.compile(r"cfg_(read|write)([bwl]) ([0-9a-f]+):([0-9a-f]+)\.([0-7]) (\S+)(?: (\S+))?$")
+UNTIL = re.compile(r"until (\S+ \S+) (\S+) (\S+)$")
 DIFFERS = re.compile(r"#\s*differs(?:\s+(0x[0-9a-f]+|irq))?:\s*(\S.*)$")
 
 
@@ -48,10 +49,24 @@ def expand(text, where):
   return [latch, f"in{size} {port:#x}" if verb == "read" else f"out{size} {port:#x} {value}"]
 
 
-def parse(path):
-  theirs, ours, lines, timed = [], [], [], None
+def make_files(files):
+  """Each file anew, as the side before may have written it: dword N of it is N times an odd number."""
+  for path, size in files.items():
+    with open(path, "wb") as f:
+      f.write(b"".join(struct.pack("<I", n * 2654435761 & 0xffffffff) for n in range(size // 4)))
+
+
+def parse(path, folder):
+  theirs, ours, lines, timed, files = [], [], [], None, {}
   for number, text in enumerate(open(path, encoding="utf-8"), 1):
     text = text.strip()
+    if text.startswith("file:"):
+      name, size = text[5:].split()
+      files[os.path.join(folder, name)] = int(size, 0)
+      continue
+    if text.startswith(("qemu:", "ours:")):
+      for name in files:
+        text = text.replace("{" + os.path.basename(name) + "}", name)
     if text.startswith("qemu:"):
       theirs += shlex.split(text[5:])
     elif text.startswith("ours:"):
@@ -68,44 +83,58 @@ def parse(path):
                         bool(m) and m.group(1) == "irq", m.group(2) if m else None))
   if not lines:
     sys.exit(f"{path}: nothing to do")
-  return theirs, ours, lines, len(lines) if timed is None else timed
+  return theirs, ours, lines, len(lines) if timed is None else timed, files
 
 
-def send(pipe, commands):
+def ask(p, command):
+  """One command's answer, as (what kind, value, changes of interrupt inputs); None: it has ended."""
+  irqs = []
   try:
-    pipe.write("".join(c + "\n" for c in commands))
-    pipe.flush()
-  except (BrokenPipeError, ValueError):
-    pass  # It has ended, and the count of its answers tells.
-
-
-def answers(name, argv, commands):
-  """Each command's answer, as (what kind, value, changes of interrupt inputs)."""
-  p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       text=True)
-  timer = threading.Timer(TIMEOUT, p.kill)
-  timer.start()
-  # Written beside the reading: an answer waits for its reader, and a command for its answer.
-  writer = threading.Thread(target=send, args=(p.stdin, commands))
-  writer.start()
-  found, irqs = [], []
+    p.stdin.write(command + "\n")
+    p.stdin.flush()
+  except BrokenPipeError:
+    return None
   for line in p.stdout:
     words = line.split()
     if words and words[0] == "IRQ":
       irqs.append(" ".join(words[1:]))
     elif words and words[0] in ("OK", "FAIL"):
-      value = int(words[1], 0) if words[0] == "OK" and len(words) > 1 else None
-      found.append((words[0], value, sorted(irqs)))
-      irqs = []
-      if len(found) == len(commands):
-        break
-  # QEMU does not end when its commands do.
-  p.kill()
-  timer.cancel()
-  writer.join()
-  _, err = p.communicate()
-  if len(found) != len(commands):
-    sys.exit(f"{name} answered {len(found)} of {len(commands)} commands\n{err[-2000:]}")
+      return words[0], int(words[1], 0) if words[0] == "OK" and len(words) > 1 else None, irqs
+  return None
+
+
+def ask_until(p, command):
+  m = UNTIL.match(command)
+  if not m:
+    return ask(p, command)
+  irqs, mask, want = [], int(m.group(2), 0), int(m.group(3), 0)
+  while (answer := ask(p, m.group(1))) is not None:
+    irqs += answer[2]
+    if answer[1] is None or answer[1] & mask == want:
+      return answer[0], answer[1], irqs
+    time.sleep(0.001)
+  return None
+
+
+def answers(name, argv, commands, files):
+  """Each command's answer."""
+  found = []
+  make_files(files)
+  with tempfile.TemporaryFile("w+") as err:
+    p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True)
+    timer = threading.Timer(TIMEOUT, p.kill)
+    timer.start()
+    try:
+      for command in commands:
+        answer = ask_until(p, command)
+        if answer is None:
+          err.seek(0)
+          sys.exit(f"{name} answered {len(found)} of {len(commands)} commands, not \"{command}\"\n{err.read()[-2000:]}")
+        found.append((answer[0], answer[1], sorted(answer[2])))
+    finally:
+      timer.cancel()
+      p.kill()
+      p.wait()
   return found
 
 
@@ -132,7 +161,12 @@ def judge(line, a, b):
 
 def main():
   poke, path = sys.argv[1:3]
-  theirs, ours, lines, timeless = parse(path)
+  with tempfile.TemporaryDirectory() as folder:
+    compare(poke, path, folder)
+
+
+def compare(poke, path, folder):
+  theirs, ours, lines, timeless, files = parse(path, folder)
   if shutil.which(QEMU[0]) is None:
     print(f"{QEMU[0]} is not installed")
     sys.exit(77)
@@ -144,8 +178,8 @@ def main():
       print(f"{len(lines) - timeless} accesses after \"time:\" left out: this QEMU has no clock_step")
     lines = lines[:timeless]
   commands = [c for line in lines for c in line.commands]
-  them = answers("QEMU", QEMU + theirs, ["irq_intercept_in ioapic"] + commands)[1:]
-  us = answers("poke", [poke] + ours, commands)
+  them = answers("QEMU", QEMU + theirs, ["irq_intercept_in ioapic"] + commands, files)[1:]
+  us = answers("poke", [poke] + ours, commands, files)
   at = bad = allowed = 0
   for line in lines:
     for _ in line.commands[:-1]:

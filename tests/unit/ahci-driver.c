@@ -15,7 +15,7 @@ message_cb (void *data, uint64_t address, uint32_t message)
 static const VtMsiSinkOps sink_ops = { .send = message_cb };
 
 AhciDriver *
-ahci_driver_new (const VtAhciWiring *wiring, unsigned n)
+ahci_driver_new (const VtAhciWiring *wiring, unsigned n, bool staggered)
 {
   AhciDriver *d = g_new0 (AhciDriver, 1);
   VtMsiSink   sink = { .ops = &sink_ops, .data = d };
@@ -35,6 +35,7 @@ ahci_driver_new (const VtAhciWiring *wiring, unsigned n)
   d->hba = VT_CONTAINER (d->dev, VtAhci, fn.base);
   d->hba->fn.bus = d->bus;
   d->hba->fn.devfn = VT_PCI_DEVFN (31, 2);
+  d->hba->staggered = staggered;
   for (unsigned i = 0; i < n; i++)
     d->hba->wiring[i] = wiring[i];
   vt_device_realize (d->dev, &error);
@@ -121,7 +122,7 @@ ahci_port_start (AhciDriver *d, unsigned port)
   ahci_port_write (d, port, PORT_CMD, 0x10);
   ahci_port_write (d, port, PORT_CMD, 0x12);
   g_assert_cmphex (ahci_port_read (d, port, PORT_SSTS) & 0xf, ==, 3);
-  g_assert_cmphex (ahci_port_read (d, port, PORT_TFD) & 0x89, ==, 0);
+  g_assert_cmphex (ahci_port_read (d, port, PORT_TFD) & 0x88, ==, 0);
   ahci_port_write (d, port, PORT_SERR, 0xffffffff);
   ahci_port_write (d, port, PORT_IS, 0xffffffff);
   ahci_port_write (d, port, PORT_IE, 0xffffffff);

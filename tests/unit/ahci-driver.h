@@ -81,7 +81,7 @@ typedef struct
   bool     *closed;
 } FaultBlock;
 
-AhciDriver *ahci_driver_new (const VtAhciWiring *wiring, unsigned n);
+AhciDriver *ahci_driver_new (const VtAhciWiring *wiring, unsigned n, bool staggered);
 void        ahci_driver_free (AhciDriver *d);
 
 uint32_t ahci_read (AhciDriver *d, unsigned reg);

@@ -45,7 +45,7 @@ setup (Fixture *f, gconstpointer data)
       fault_block_new (vt_block_new_memory (f->disk, DISK_SECTORS * 512, false), &f->fault);
   wiring[1].block =
       fault_block_new (vt_block_new_memory (f->cd, CD_BLOCKS * 2048, true), &f->cd_fault);
-  f->d = ahci_driver_new (wiring, 3);
+  f->d = ahci_driver_new (wiring, 3, GPOINTER_TO_UINT (data));
   for (unsigned i = 0; i < 3; i++)
     ahci_port_start (f->d, i);
 }
@@ -144,12 +144,28 @@ test_reset (Fixture *f, gconstpointer data)
 {
   AhciDriver *d = f->d;
 
-  /* The signature waits for FRE. */
   ahci_write (d, REG_GHC, 1);
   g_assert_cmphex (ahci_read (d, REG_GHC), ==, 0x80000000);
-  g_assert_cmphex (ahci_port_read (d, 0, PORT_SSTS), ==, 0);
   g_assert_cmphex (ahci_port_read (d, 0, PORT_CLB), ==, ahci_header (0, 0));
-  ahci_port_write (d, 0, PORT_CMD, 0x02);
+  if (data != NULL)
+    {
+      /* The link waits to be asked for, and can be given up again. */
+      g_assert_cmphex (ahci_read (d, REG_CAP) & 0x08000000, ==, 0x08000000);
+      g_assert_cmphex (ahci_port_read (d, 0, PORT_CMD), ==, 4);
+      g_assert_cmphex (ahci_port_read (d, 0, PORT_SSTS), ==, 0);
+      ahci_port_write (d, 0, PORT_CMD, 0x02);
+      g_assert_cmphex (ahci_port_read (d, 0, PORT_SSTS), ==, 0x133);
+      ahci_port_write (d, 0, PORT_CMD, 0x00);
+      g_assert_cmphex (ahci_port_read (d, 0, PORT_SSTS), ==, 0);
+      ahci_port_write (d, 0, PORT_CMD, 0x02);
+    }
+  else
+    {
+      g_assert_cmphex (ahci_read (d, REG_CAP) & 0x08000000, ==, 0);
+      ahci_port_write (d, 0, PORT_CMD, 0x00);
+      g_assert_cmphex (ahci_port_read (d, 0, PORT_CMD), ==, 6);
+    }
+  /* The signature waits for FRE. */
   g_assert_cmphex (ahci_port_read (d, 0, PORT_SSTS), ==, 0x133);
   g_assert_cmphex (ahci_port_read (d, 0, PORT_TFD), ==, 0xff);
   g_assert_cmphex (ahci_port_read (d, 0, PORT_SIG), ==, 0xffffffff);
@@ -300,7 +316,9 @@ test_read (Fixture *f, gconstpointer data)
   check_read (f, 0xc8, 3, 0, 256);
   check_read (f, 0x20, 100, 5, 5);
   check_read (f, 0x24, 100, 300, 300);
-  /* READ MULTIPLE needs to be set up. */
+  /* READ MULTIPLE can be switched off. */
+  check_read (f, 0xc4, 7, 20, 20);
+  g_assert_cmphex (plain (f, 0, 0xc6, 0, 0, 0), ==, 0x50);
   g_assert_cmphex (transfer (f, 0xc4, 0, 4, 2048), ==, 0x451);
   g_assert_cmphex (plain (f, 0, 0xc6, 0, 3, 0), ==, 0x451);
   g_assert_cmphex (plain (f, 0, 0xc6, 0, 8, 0), ==, 0x50);
@@ -809,6 +827,8 @@ test_random (Fixture *f, gconstpointer data)
       while (vt_context_dispatch (d->context))
         ;
       g_assert_cmphex (ahci_port_read (d, port, PORT_CMD) & 0x8001, ==, 0);
+      ahci_port_write (d, port, PORT_SCTL, 1);
+      ahci_port_write (d, port, PORT_SCTL, 0);
       ahci_port_start (d, port);
     }
   g_rand_free (rand);
@@ -866,7 +886,7 @@ test_stop_in_flight (Fixture *f, gconstpointer data)
   while (vt_context_dispatch (d->context))
     ;
   g_assert_cmphex (ahci_read (d, REG_GHC), ==, 0x80000000);
-  g_assert_cmphex (ahci_port_read (d, 0, PORT_CMD), ==, 4);
+  g_assert_cmphex (ahci_port_read (d, 0, PORT_CMD), ==, 6);
   ahci_port_start (d, 0);
   check_read (f, 0x25, 0, 1, 1);
 
@@ -895,12 +915,12 @@ test_reset_in_flight (Fixture *f, gconstpointer data)
 
   hold_read (f);
   vt_device_reset (d->dev, VT_RESET_COLD);
-  g_assert_cmphex (ahci_port_read (d, 0, PORT_TFD), ==, 0x7f);
+  g_assert_cmphex (ahci_port_read (d, 0, PORT_TFD), ==, 0xff);
   fault_release (f->fault);
   while (vt_context_dispatch (d->context))
     ;
-  g_assert_cmphex (ahci_port_read (d, 0, PORT_TFD), ==, 0x7f);
-  g_assert_cmphex (ahci_port_read (d, 0, PORT_IS), ==, 0);
+  g_assert_cmphex (ahci_port_read (d, 0, PORT_TFD), ==, 0xff);
+  g_assert_cmphex (ahci_port_read (d, 0, PORT_IS), ==, 0x400040);
   vt_pci_bus_write (d->bus, 0, d->hba->fn.devfn, 4, 2, 7);
   ahci_port_start (d, 0);
   check_read (f, 0x25, 0, 1, 1);
@@ -1139,7 +1159,7 @@ test_cd_change (Fixture *f, gconstpointer data)
   /* An empty drive, closed. */
   g_assert_cmphex (packet (f, 2, 0, "00"), ==, 0x023a01);
   g_assert_cmphex (packet (f, 2, 8, "4a 01 00 00 10 00 00 00 08"), ==, 0);
-  g_assert_cmpmem (at, 8, ((uint8_t[]){ 0, 6, 4, 0x10, 0, 0, 0, 0 }), 8);
+  g_assert_cmpmem (at, 8, ((uint8_t[]){ 0, 4, 4, 0x10, 0, 0, 0, 0 }), 8);
 
   /* The guest opens and closes its tray. */
   g_assert_cmphex (packet (f, 1, 0, "1b 00 00 00 02"), ==, 0);
@@ -1280,6 +1300,7 @@ main (int argc, char **argv)
 
       g_test_add (path, Fixture, NULL, setup, tests[i].func, teardown);
     }
+  g_test_add ("/ahci/reset-staggered", Fixture, GUINT_TO_POINTER (1), setup, test_reset, teardown);
   g_test_add_func ("/ahci/bad-wiring", test_bad_wiring);
   return g_test_run ();
 }
