@@ -26,7 +26,7 @@ def grub_rescue():
       m.wait_text("grub>", 240)
       m.type("echo vitrine says $grub_platform\n", delay=120)
       m.wait_text("vitrine says pc", 60)
-      m.type("ls (cd0)/boot/grub/\n", delay=120)
+      m.type("ls /boot/grub/\n", delay=120)
       m.wait_text(r"grub\.cfg", 90)
       shot = m.screenshot()
       r = subprocess.run(["identify", "-format", "%wx%h %k", shot], capture_output=True, text=True,

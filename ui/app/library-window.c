@@ -243,6 +243,25 @@ refresh_cb (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+/* The health line: one look at what this computer offers, on a worker thread since it measures. */
+static void
+probe (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  g_task_return_pointer (task, vitrine_host_probe_kvm (), (GDestroyNotify) vitrine_kvm_report_free);
+}
+
+static void
+probed_cb (GObject *source, GAsyncResult *result, gpointer data)
+{
+  VtLibraryWindow *window = VT_LIBRARY_WINDOW (source);
+  g_autoptr (VitrineKvmReport) report = g_task_propagate_pointer (G_TASK (result), NULL);
+
+  if (report == NULL || window->timer == 0)
+    return;
+  gtk_label_set_text (window->health, report->sentence);
+  gtk_widget_set_tooltip_text (GTK_WIDGET (window->health), report->remedy);
+}
+
 /* Actions ------------------------------------------------------------------------------------ */
 
 /* One thing to do with one machine, away from the user interface's thread: starting waits until the
@@ -422,12 +441,15 @@ vt_library_window_class_init (VtLibraryWindowClass *klass)
 static void
 vt_library_window_init (VtLibraryWindow *window)
 {
+  g_autoptr (GTask) health = g_task_new (window, NULL, probed_cb, NULL);
+
   gtk_widget_init_template (GTK_WIDGET (window));
   g_action_map_add_action_entries (G_ACTION_MAP (window), actions, G_N_ELEMENTS (actions), window);
   g_signal_connect_swapped (window->list, "row-activated", G_CALLBACK (row_activated_cb), window);
   g_signal_connect (window->info_bar, "response", G_CALLBACK (info_response_cb), NULL);
   window->timer = g_timeout_add (REFRESH_MS, refresh_cb, window);
   refresh (window);
+  g_task_run_in_thread (health, probe);
 }
 
 VtLibraryWindow *
