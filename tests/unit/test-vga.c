@@ -628,6 +628,115 @@ test_outlive (void)
   vt_surface_unref (surface);
 }
 
+/* On a thread of its own: the card draws by the host's clock, also while the guest's stands still, and
+ * a viewer on another thread hears of each change while the guest goes on writing. */
+typedef struct
+{
+  GMutex lock;
+  GCond  cond;
+  bool   changed;
+} Bell;
+
+static void
+ring_cb (void *data)
+{
+  Bell *bell = data;
+
+  g_mutex_lock (&bell->lock);
+  bell->changed = true;
+  g_cond_signal (&bell->cond);
+  g_mutex_unlock (&bell->lock);
+}
+
+static void
+wait_for (Bell *bell)
+{
+  gint64 deadline = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+
+  g_mutex_lock (&bell->lock);
+  while (!bell->changed)
+    g_assert_true (g_cond_wait_until (&bell->cond, &bell->lock, deadline));
+  bell->changed = false;
+  g_mutex_unlock (&bell->lock);
+}
+
+typedef struct
+{
+  Rig *rig;
+  gint stop;
+} Writer;
+
+static gpointer
+write_thread (gpointer data)
+{
+  Writer *writer = data;
+
+  for (unsigned i = 0; !g_atomic_int_get (&writer->stop); i++)
+    poke_w (writer->rig, B8000 + i % 2000 * 2, (uint16_t) i);
+  return NULL;
+}
+
+static void
+test_thread (void)
+{
+  static const VtViewerOps ops = { .changed = ring_cb };
+  Rig rig = { 0 };
+  Bell bell = { .changed = false };
+  VtDeviceEnv env;
+  Writer writer = { &rig, 0 };
+  GThread *guest;
+  VtFrame frame;
+  bool shown = false;
+
+  rig.context = vt_context_new ("display");
+  rig.clock = vt_clock_new_guest ();
+  rig.space = vt_space_new ();
+  rig.console = vt_console_new ("vga");
+  env = (VtDeviceEnv){ rig.context, rig.clock, rig.space };
+  rig.card = (VtVgaCard *) vt_device_new (&vt_vga_class, "vga", &env);
+  rig.card->console = rig.console;
+  g_assert_true (vt_device_realize (&rig.card->fn.base, NULL));
+  vt_device_resume (&rig.card->fn.base);
+
+  set_mode (&rig, &mode_03);
+  for (unsigned i = 0; i < 32; i++)
+    vt_ram_host (rig.card->vram)[(0xdb * 32 + i) * 4 + 2] = 0xff;
+  rig.viewer = vt_viewer_new (rig.console, &ops, &bell, true);
+  wait_for (&bell);
+  vt_viewer_take (rig.viewer, &frame);
+  vt_frame_clear (&frame);
+
+  guest = g_thread_new ("guest", write_thread, &writer);
+  for (unsigned i = 0; i < 5; i++)
+    {
+      wait_for (&bell);
+      vt_viewer_take (rig.viewer, &frame);
+      g_assert_nonnull (frame.surface);
+      vt_frame_clear (&frame);
+    }
+  g_atomic_int_set (&writer.stop, 1);
+  g_thread_join (guest);
+
+  /* What was written last is shown, without anybody asking for it. */
+  poke_w (&rig, B8000 + 2 * 81, 0x0fdb);
+  for (unsigned i = 0; i < 100 && !shown; i++)
+    {
+      wait_for (&bell);
+      vt_viewer_take (rig.viewer, &frame);
+      shown = (vt_ld32 (frame.surface->data + 16 * frame.surface->stride + 9 * 4) & 0xffffff)
+              == dac_colour (0x3f);
+      vt_frame_clear (&frame);
+    }
+  g_assert_true (shown);
+
+  vt_device_free (&rig.card->fn.base);
+  vt_viewer_free (rig.viewer);
+  vt_console_free (rig.console);
+  vt_space_free (rig.space);
+  vt_clock_free (rig.clock);
+  vt_context_free (rig.context);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -649,5 +758,6 @@ main (int argc, char **argv)
   ADD ("hostile", test_hostile);
   g_test_add_func ("/vga/bare", test_bare);
   g_test_add_func ("/vga/outlive", test_outlive);
+  g_test_add_func ("/vga/thread", test_thread);
   return g_test_run ();
 }
