@@ -101,6 +101,12 @@ test_text (Rig *rig, gconstpointer data)
     put (rig, 10 + i, 12, 'A', 0x02);
   look (rig);
   assert_damage (rig, 90, 192, 90, 16);
+  /* Two cells of neighbouring rows, far apart. */
+  put (rig, 0, 20, 'A', 0x03);
+  put (rig, 79, 21, 'A', 0x03);
+  look (rig);
+  g_assert_cmpuint (rig->frame.n_rects, ==, 2);
+  g_assert_cmpint (rig->frame.rects[0].width, ==, 9);
   /* Another glyph for every A: the whole is drawn, and what shows it changes. */
   load_glyph (rig, 0, 'A', (const uint8_t[]){ 0xff }, 1);
   look (rig);
@@ -236,6 +242,7 @@ test_text_scroll (Rig *rig, gconstpointer data)
   cr (rig, 0x18, 200);
   look (rig);
   g_assert_cmphex (pixel (rig, 0, 10), ==, ega (2));
+  g_assert_cmphex (pixel (rig, 0, 200), ==, ega (14));
   g_assert_cmphex (pixel (rig, 0, 201), ==, ega (1));
   g_assert_cmphex (pixel (rig, 0, 216), ==, ega (1));
   g_assert_cmphex (pixel (rig, 0, 217), ==, ega (2));
@@ -369,6 +376,7 @@ test_planar_panning (Rig *rig, gconstpointer data)
   look (rig);
   g_assert_cmphex (pixel (rig, 0, 0), ==, ega (15));
   g_assert_cmphex (pixel (rig, 0, 1), ==, ega (0));
+  g_assert_cmphex (pixel (rig, 8, 49), ==, ega (0));
   g_assert_cmphex (pixel (rig, 8, 50), ==, ega (15));
   g_assert_cmphex (pixel (rig, 7, 51), ==, ega (15));
 }

@@ -388,6 +388,43 @@ test_dispi_bank (Rig *rig, gconstpointer data)
   g_assert_cmphex (vt_ram_host (rig->card->vram)[0x10005], ==, 0x99);
 }
 
+/* Whatever the registers hold, by writing or by loading, what is shown lies inside the memory. */
+static void
+test_dispi_limits (void)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (5);
+  VtDispiState state = { 0 };
+  unsigned shown = 0;
+
+  for (unsigned i = 0; i < 100000; i++)
+    {
+      uint64_t vram = VT_MIB << g_rand_int_range (rand, 0, 9);
+      VtLinearMode mode;
+      unsigned shift = (unsigned) g_rand_int_range (rand, 0, 12);
+
+      for (unsigned r = 0; r < VT_DISPI_N_REGS; r++)
+        state.regs[r] = (uint16_t) ((g_rand_int (rand) & 0xffff) >> shift);
+      state.regs[VT_DISPI_BPP] = (uint16_t[]){ 4, 8, 15, 16, 24, 32, 0, 77 }[i % 8];
+      state.regs[VT_DISPI_ENABLE] |= VT_DISPI_ENABLED;
+      g_assert_true (vt_dispi_mode (&state, vram, &mode));
+      g_assert_true (mode.width >= 1 && mode.width <= VT_DISPI_MAX_X);
+      g_assert_true (mode.height >= 1 && mode.height <= VT_DISPI_MAX_Y);
+      g_assert_cmpint (mode.bytes, <=, mode.stride);
+      g_assert_cmpint (mode.rows, >=, 0);
+      g_assert_cmpint (mode.rows, <=, mode.height);
+      /* No more pixels than the memory has, or the copy would be larger than the memory. */
+      g_assert_true (mode.height == 1 || (uint64_t) mode.stride * (uint64_t) mode.height <= vram);
+      if (mode.rows > 0)
+        {
+          uint64_t last = mode.offset + (uint64_t) (mode.rows - 1) * (uint64_t) mode.stride;
+
+          g_assert_cmpuint (last + (uint64_t) mode.bytes, <=, vram);
+          shown++;
+        }
+    }
+  g_assert_cmpuint (shown, >, 1000);
+}
+
 static void
 test_mmio (Rig *rig, gconstpointer data)
 {
@@ -756,6 +793,7 @@ main (int argc, char **argv)
   ADD ("edid", test_edid);
   ADD ("load", test_load);
   ADD ("hostile", test_hostile);
+  g_test_add_func ("/vga/dispi/limits", test_dispi_limits);
   g_test_add_func ("/vga/bare", test_bare);
   g_test_add_func ("/vga/outlive", test_outlive);
   g_test_add_func ("/vga/thread", test_thread);
