@@ -470,7 +470,7 @@ add_acpi (Board *b, GError **error)
   p->smi_command = 0xb2;
   p->acpi_enable = VT_ICH9_ACPI_ENABLE;
   p->acpi_disable = VT_ICH9_ACPI_DISABLE;
-  p->has_s3 = false; /* The state driver has no suspended state yet. */
+  p->has_s3 = false; /* The wires are there; no guest has slept and woken on this board yet. */
   p->has_s4 = true;
   p->s3_type = VT_ICH9_SLP_S3;
   p->s4_type = VT_ICH9_SLP_S4;
@@ -481,7 +481,9 @@ add_acpi (Board *b, GError **error)
   p->irq0_override = true;
   p->has_8042 = true;
   p->serial_mask = 15;
-  p->waet = VT_ACPI_WAET_RTC_GOOD | VT_ACPI_WAET_TIMER_GOOD;
+  /* The clock holds its interrupt until register C is read, as the chip does: no RTC_GOOD, on whose
+   * word a guest would leave that read out. */
+  p->waet = VT_ACPI_WAET_TIMER_GOOD;
   return vt_acpi_add_files (b->fw, p, error);
 }
 
