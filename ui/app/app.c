@@ -28,6 +28,19 @@ vt_app_display_name (void)
   return gtk_init_check (NULL, NULL) ? gdk_display_get_name (gdk_display_get_default ()) : NULL;
 }
 
+/* What desktops find the windows' entry and icon by; the icons are in the program too, for one that is
+ * not installed. */
+#define APP_ID "org.vitrine.Vitrine"
+
+static void
+set_up (void)
+{
+  hdy_init ();
+  g_set_application_name (_ ("Vitrine"));
+  g_set_prgname (APP_ID);
+  gdk_set_program_class (APP_ID);
+}
+
 static void
 library_activate_cb (GtkApplication *application)
 {
@@ -43,10 +56,9 @@ int
 vt_app_run_library (void)
 {
   g_autoptr (GtkApplication) application =
-      gtk_application_new ("org.vitrine.Vitrine", G_APPLICATION_DEFAULT_FLAGS);
+      gtk_application_new (APP_ID, G_APPLICATION_DEFAULT_FLAGS);
 
-  hdy_init ();
-  g_set_application_name (_ ("Vitrine"));
+  set_up ();
   g_signal_connect (application, "activate", G_CALLBACK (library_activate_cb), NULL);
   return g_application_run (G_APPLICATION (application), 0, NULL);
 }
@@ -57,9 +69,9 @@ vt_app_open_machine (VitrineMachine *machine)
   VtApp *app = g_new0 (VtApp, 1);
   g_autoptr (GError) error = NULL;
 
-  hdy_init ();
-  g_set_application_name (_ ("Vitrine"));
+  set_up ();
   app->application = gtk_application_new ("org.vitrine.Machine", G_APPLICATION_NON_UNIQUE);
+  g_application_set_resource_base_path (G_APPLICATION (app->application), "/org/vitrine/Vitrine");
   /* Without a session bus it is no less an application; its menus need no bus. */
   if (!g_application_register (G_APPLICATION (app->application), NULL, &error))
     g_debug ("%s", error->message);
