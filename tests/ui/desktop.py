@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A desktop for one test: an X server, a window manager, and a session bus with its accessibility
-registry, all of the test's own. Windows are found and used by xdotool, as a user's hands would.
+registry, all of the test's own. Windows are found and used by xdotool, as a user's hands would;
+what is in them is found by what it is called (accessible.py).
 
 Everything waits for what it sees, with a deadline.
 """
-import os, re, shutil, subprocess, sys, tempfile, time
+import glob, json, os, re, shutil, subprocess, sys, tempfile, time
 
 from PIL import Image
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "boot"))
-from machine import Failure, PATIENCE, expect
+import accessible
+from accessible import Gone
+from machine import BUILD, Failure, PATIENCE, VITRINE, expect, main
 
 # The toolkit's own complaints are failures of ours.
 COMPLAINT = re.compile(r"^.*\b(?:WARNING|CRITICAL|ERROR) \*\*.*$", re.M)
@@ -48,12 +51,15 @@ def until(condition, seconds, what):
 
 
 class Desktop:
-  def __init__(self, size="1280x900", scale=1):
+  def __init__(self, size="1280x900", scale=1, theme="Adwaita", dark=False, env=None):
     self.folder = tempfile.mkdtemp(prefix="vitrine-ui-")
     self.processes = []
+    self.scale = scale
+    self.bus = None
     for sub in ("config/gtk-3.0", "config/openbox", "run", "cache", "data", "machines"):
       os.makedirs(os.path.join(self.folder, sub), 0o700)
-    self.write("config/gtk-3.0/settings.ini", SETTINGS)
+    self.write("config/gtk-3.0/settings.ini", SETTINGS + f"gtk-theme-name={theme}\n"
+               f"gtk-application-prefer-dark-theme={int(dark)}\n")
     self.write("config/openbox/rc.xml", OPENBOX)
     # No settings, portal or bus of the computer's own reach the windows.
     self.env = {k: v for k, v in os.environ.items()
@@ -64,6 +70,7 @@ class Desktop:
                     XDG_DATA_HOME=self.path("data"))
     if scale != 1:
       self.env["GDK_SCALE"] = str(scale)
+    self.env.update(env or {})
     try:
       self.env["DISPLAY"] = ":" + self.spawn_told(
         "Xvfb", "-displayfd", "{fd}", "-screen", "0", size + "x24", "-nolisten", "tcp", "-noreset")
@@ -82,6 +89,14 @@ class Desktop:
   def __exit__(self, kind, value, trace):
     if kind is not None:
       self.explain()
+    else:
+      try:
+        self.stop_machines()
+        self.check_quiet()
+      except BaseException:
+        self.explain()
+        self.close()
+        raise
     self.close()
 
   # Processes -----------------------------------------------------------------------------------
@@ -112,8 +127,18 @@ class Desktop:
       raise Failure(f"{command[0]} did not start")
     return told
 
+  def stop_machines(self):
+    """Those that have a process of their own, which the library window or a command started."""
+    for folder in glob.glob(self.path("machines/*.vitrine")):
+      name = os.path.basename(folder)[:-len(".vitrine")]
+      if os.path.getsize(folder + "/lock") if os.path.exists(folder + "/lock") else 0:
+        self.vitrine("stop", "--force", name, check=False)
+
   def close(self):
     stuck = []
+    if self.bus is not None:
+      self.bus.close()
+    self.stop_machines()
     for process in reversed(self.processes):
       if process.poll() is None:
         process.terminate()
@@ -131,9 +156,18 @@ class Desktop:
     with open(process.log, encoding="utf-8", errors="replace") as f:
       return f.read()
 
-  def check_quiet(self, process):
+  def logs(self):
+    """(what it is of, its text) for every program: the test's own, and the machines'."""
+    for process in self.processes:
+      yield os.path.basename(process.args[0]), self.read(process)
+    for path in sorted(glob.glob(self.path("machines/*/log*.txt"))):
+      with open(path, encoding="utf-8", errors="replace") as f:
+        yield path[len(self.folder) + 1:], f.read()
+
+  def check_quiet(self, process=None):
     """The windows complained about nothing."""
-    found = COMPLAINT.findall(self.read(process))
+    texts = [self.read(process)] if process else [text for _, text in self.logs()]
+    found = [line for text in texts for line in COMPLAINT.findall(text)]
     expect(not found, "on standard error: " + "\n".join(found))
 
   def run(self, *command, check=True, timeout=30):
@@ -142,11 +176,34 @@ class Desktop:
       raise Failure(f"{' '.join(command)}: exit {r.returncode}: {r.stderr.strip()}")
     return r.stdout.strip()
 
+  def vitrine(self, *arguments, check=True, timeout=60):
+    """The program as a command; its output, or the whole result where it may fail."""
+    r = subprocess.run([VITRINE, *arguments], env=self.env, capture_output=True, text=True,
+                       errors="replace", timeout=timeout * PATIENCE)
+    if check and r.returncode != 0:
+      raise Failure(f"vitrine {' '.join(arguments)}: exit {r.returncode}: {r.stderr.strip()}")
+    return r.stdout if check else r
+
+  def state(self, name):
+    r = self.vitrine("status", name, "--json", check=False)
+    return json.loads(r.stdout)["state"] if r.returncode == 0 else None
+
+  def wait_state(self, name, state, seconds=30):
+    until(lambda: self.state(name) == state, seconds, f"state {state!r} of {name!r}")
+
   def explain(self):
-    for process in self.processes:
-      text = self.read(process).strip()
-      if text and process.args[0] != "Xvfb":
-        print(f"--- {process.args[0]} ---\n{text}", file=sys.stderr)
+    """What a person would want to see of a failed test: logs, what the windows say, a picture."""
+    for name, text in self.logs():
+      if text.strip() and name not in ("Xvfb", "dbus-daemon"):
+        print(f"--- {name} ---\n{text.strip()}", file=sys.stderr)
+    try:
+      print(f"--- windows ---\n{self.tree()}", file=sys.stderr)
+      shots = os.path.join(BUILD, "meson-logs")
+      path = os.path.join(shots if os.path.isdir(shots) else tempfile.gettempdir(),
+                          f"failed-{os.path.splitext(os.path.basename(sys.argv[0]))[0]}-{os.getpid()}.png")
+      print(f"--- screen ---\n{self.photograph(path)}", file=sys.stderr)
+    except Exception as error:
+      print(f"--- no picture: {error} ---", file=sys.stderr)
 
   # What is seen --------------------------------------------------------------------------------
 
@@ -172,6 +229,64 @@ class Desktop:
   def geometry(self, window):
     out = self.run("xdotool", "getwindowgeometry", "--shell", str(window))
     return {k: int(v) for k, v in (line.split("=") for line in out.splitlines())}
+
+  # What is in the windows ----------------------------------------------------------------------
+
+  def widgets(self):
+    if self.bus is None:
+      self.bus = accessible.Bus(self.env["DBUS_SESSION_BUS_ADDRESS"])
+    for program in self.bus.programs():
+      yield from program.walk()
+
+  def tree(self):
+    self.bus = self.bus or accessible.Bus(self.env["DBUS_SESSION_BUS_ADDRESS"])
+    return "".join(program.tree() for program in self.bus.programs())
+
+  def find(self, name, role=None, within=None):
+    """A widget that is shown now; None: there is none. @name: the whole of it, or a pattern."""
+    for widget in within.walk() if within else self.widgets():
+      try:
+        if role is not None and widget.role != role:
+          continue
+        own = widget.name
+        if (own == name if isinstance(name, str) else name.search(own)) and widget.has("showing"):
+          return widget
+      except Gone:
+        continue
+    return None
+
+  def wait(self, name, role=None, seconds=30, within=None):
+    return until(lambda: self.find(name, role, within), seconds, f"{role or 'widget'} {name!r}")
+
+  def wait_gone(self, name, role=None, seconds=30):
+    until(lambda: not self.find(name, role), seconds, f"the end of {role or 'widget'} {name!r}")
+
+  def press(self, name, role=None, seconds=30, within=None):
+    """Clicks on a widget once it is there and can be clicked on."""
+    def ready():
+      widget = self.find(name, role, within)
+      try:
+        return widget if widget and widget.has("sensitive") else None
+      except Gone:
+        return None
+    widget = until(ready, seconds, f"{role or 'widget'} {name!r} to click on")
+    # It may still be moving to its place.
+    x, y, width, height = until(lambda: self.rest(widget), seconds, f"{name!r} to come to rest")
+    self.run("xdotool", "mousemove", str(int((x + width / 2) * self.scale)),
+             str(int((y + height / 2) * self.scale)), "click", "1")
+    return widget
+
+  @staticmethod
+  def rest(widget):
+    before = widget.extents()
+    time.sleep(0.05)
+    return before if before[2] > 0 and before == widget.extents() else None
+
+  def choose(self, menu, *items, within=None):
+    """Opens the menu of a button and chooses an item, by way of submenus."""
+    self.press(menu, within=within)
+    for item in items:
+      self.press(item)
 
   # What is done --------------------------------------------------------------------------------
 
