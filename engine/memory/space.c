@@ -619,6 +619,32 @@ vt_space_host (VtSpace *space, VtGpa gpa, uint64_t *len)
 }
 
 bool
+vt_space_page (VtSpace *space, VtGpa gpa, VtSpacePage *page)
+{
+  const VtGpa   first = vt_align_down (gpa, VT_PAGE_SIZE);
+  const VtView *view = vt_space_enter (space, VT_SPACE_MEMORY);
+  const VtFlat *f = vt_view_find (view, first);
+  bool          ok = false;
+
+  if (f != NULL && f->region->ram != NULL && f->size - (first - f->start) >= VT_PAGE_SIZE)
+    {
+      const VtRegion *r = f->region;
+
+      *page = (VtSpacePage){
+        .host = vt_flat_host (f, first, false),
+        .ram = r->ram,
+        .offset = r->ram_offset + f->offset + (first - f->start),
+        .writable = r->mode != VT_RAM_ROM,
+        .logged = __atomic_load_n (&r->ram->logging, __ATOMIC_ACQUIRE) != 0,
+      };
+      /* A window whose pages straddle the guest's has no page of its own to log. */
+      ok = page->offset % VT_PAGE_SIZE == 0;
+    }
+  vt_space_leave (space);
+  return ok;
+}
+
+bool
 vt_space_read (VtSpace *space, VtSpaceKind kind, uint64_t address, void *to, unsigned size)
 {
   const VtView *view = vt_space_enter (space, kind);

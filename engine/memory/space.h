@@ -47,3 +47,17 @@ void vt_space_listen (VtSpace *space, const VtSpaceListener *listener, void *dat
 /* The host address of @gpa and how many bytes from there are contiguous RAM; NULL where it is not
  * RAM. For loaders while the machine is stopped; the pointer is good while the map stands. */
 uint8_t *vt_space_host (VtSpace *space, VtGpa gpa, uint64_t *len);
+
+/* The 4 KiB page of RAM at @gpa as a CPU engine may use it for itself. */
+typedef struct
+{
+  uint8_t *host;
+  VtRam   *ram;
+  uint64_t offset;   /* Of the page in @ram. */
+  bool     writable; /* Not ROM. */
+  bool     logged;   /* Whoever writes calls vt_ram_mark_dirty(). */
+} VtSpacePage;
+
+/* Fills @page for the page that holds @gpa. Returns: false where it isn't wholly one block's RAM. The
+ * pointer is good until the listener's ram_remove() of it has returned. */
+bool vt_space_page (VtSpace *space, VtGpa gpa, VtSpacePage *page);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The way into a slot and out of it, and the signals that end one early. Signal dispositions belong to
+ * the whole process: what is not ours goes on to whoever had the signal before.
+ */
+#include <signal.h>
+#include <stddef.h>
+#include <ucontext.h>
+
+#include "unit.h"
+
+/* The call that this thread is in; the handler runs on the same thread. */
+static __thread VtUnitCall *current;
+
+void vt_unit_enter (VtUnitCall *call);
+extern const char vt_unit_landing[];
+
+/* The offsets in the code below. */
+G_STATIC_ASSERT (offsetof (VtUnitCall, flags) == 128);
+G_STATIC_ASSERT (offsetof (VtUnitCall, code) == 136);
+G_STATIC_ASSERT (offsetof (VtUnitCall, features) == 144);
+G_STATIC_ASSERT (offsetof (VtUnitCall, guest) == 152);
+G_STATIC_ASSERT (offsetof (VtUnitCall, host) == 160);
+G_STATIC_ASSERT (offsetof (VtUnitCall, rsp) == 168);
+G_STATIC_ASSERT (offsetof (VtUnitCall, fresh) == 176);
+
+__asm__ (
+    ".pushsection .text\n"
+    ".type vt_unit_enter, @function\n"
+    ".globl vt_unit_enter, vt_unit_landing\n"
+    ".hidden vt_unit_enter, vt_unit_landing\n"
+    "vt_unit_enter:\n"
+    "  pushq %rbp\n  pushq %rbx\n  pushq %r12\n  pushq %r13\n  pushq %r14\n  pushq %r15\n"
+    "  movq %rsp, 168(%rdi)\n"
+    "  movl 144(%rdi), %eax\n  movl 148(%rdi), %edx\n"
+    "  movl %eax, %ecx\n  orl %edx, %ecx\n  jz 1f\n"
+    "  movq 160(%rdi), %rcx\n  xsave64 (%rcx)\n"
+    "  movq 152(%rdi), %rcx\n  xrstor64 (%rcx)\n"
+    "1:cmpq $0, 176(%rdi)\n  je 2f\n"
+    /* What was written by another address is executed safely behind a serializing instruction (SDM
+     * volume 3, 8.1.3), of which IRET is one that no hypervisor intercepts. */
+    "  movq %rsp, %rax\n  movl %ss, %ecx\n  pushq %rcx\n  pushq %rax\n  pushfq\n"
+    "  movl %cs, %ecx\n  pushq %rcx\n  leaq 2f(%rip), %rcx\n  pushq %rcx\n  iretq\n"
+    "2:pushq %rdi\n  pushq 136(%rdi)\n"
+    "  pushq 128(%rdi)\n  popfq\n"
+    "  movq 0(%rdi), %rax\n  movq 8(%rdi), %rcx\n  movq 16(%rdi), %rdx\n  movq 24(%rdi), %rbx\n"
+    "  movq 40(%rdi), %rbp\n  movq 48(%rdi), %rsi\n"
+    "  movq 64(%rdi), %r8\n  movq 72(%rdi), %r9\n  movq 80(%rdi), %r10\n  movq 88(%rdi), %r11\n"
+    "  movq 96(%rdi), %r12\n  movq 104(%rdi), %r13\n  movq 112(%rdi), %r14\n  movq 120(%rdi), %r15\n"
+    "  movq 56(%rdi), %rdi\n"
+    "  call *(%rsp)\n"
+    "  xchgq %rdi, 8(%rsp)\n"
+    "  movq %rax, 0(%rdi)\n  movq %rcx, 8(%rdi)\n  movq %rdx, 16(%rdi)\n  movq %rbx, 24(%rdi)\n"
+    "  movq %rbp, 40(%rdi)\n  movq %rsi, 48(%rdi)\n"
+    "  movq %r8, 64(%rdi)\n  movq %r9, 72(%rdi)\n  movq %r10, 80(%rdi)\n  movq %r11, 88(%rdi)\n"
+    "  movq %r12, 96(%rdi)\n  movq %r13, 104(%rdi)\n  movq %r14, 112(%rdi)\n  movq %r15, 120(%rdi)\n"
+    "  pushfq\n  popq 128(%rdi)\n"
+    "  movq 8(%rsp), %rax\n  movq %rax, 56(%rdi)\n"
+    "  movl 144(%rdi), %eax\n  movl 148(%rdi), %edx\n"
+    "  movl %eax, %ecx\n  orl %edx, %ecx\n  jz 3f\n"
+    "  movq 152(%rdi), %rcx\n  xsave64 (%rcx)\n"
+    /* A signal lands here, with RDI and RSP put right: the guest's state stays as it was. */
+    "vt_unit_landing:\n"
+    "  movl 144(%rdi), %eax\n  movl 148(%rdi), %edx\n"
+    "  movl %eax, %ecx\n  orl %edx, %ecx\n  jz 3f\n"
+    "  movq 160(%rdi), %rcx\n  xrstor64 (%rcx)\n"
+    "3:cld\n"
+    "  movq 168(%rdi), %rsp\n"
+    "  popq %r15\n  popq %r14\n  popq %r13\n  popq %r12\n  popq %rbx\n  popq %rbp\n"
+    "  ret\n"
+    ".size vt_unit_enter, . - vt_unit_enter\n"
+    ".popsection\n");
+
+static const int signals[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS };
+
+/* Who had the signals before us; written once, before any handler can run. */
+static struct sigaction before[G_N_ELEMENTS (signals)];
+
+static void
+pass_on (int signal, siginfo_t *info, void *context)
+{
+  for (unsigned i = 0; i < G_N_ELEMENTS (signals); i++)
+    if (signals[i] == signal)
+      {
+        const struct sigaction *old = &before[i];
+        if (old->sa_flags & SA_SIGINFO)
+          old->sa_sigaction (signal, info, context);
+        else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)
+          old->sa_handler (signal);
+        else
+          sigaction (signal, old, NULL); /* It comes again, and does what it did without us. */
+      }
+}
+
+static void
+fault_cb (int signal, siginfo_t *info, void *context)
+{
+  ucontext_t    *at = context;
+  VtUnitCall    *call = current;
+  const uint64_t rip = (uint64_t) at->uc_mcontext.gregs[REG_RIP];
+
+  /* Only the instruction in the slot may fault: it is at the slot's very beginning. */
+  if (call == NULL || rip != call->code)
+    {
+      pass_on (signal, info, context);
+      return;
+    }
+  call->signal = (uint32_t) signal;
+  if (at->uc_mcontext.fpregs)
+    call->mxcsr = at->uc_mcontext.fpregs->mxcsr;
+  at->uc_mcontext.gregs[REG_RDI] = (greg_t) (uintptr_t) call;
+  at->uc_mcontext.gregs[REG_RSP] = (greg_t) call->rsp;
+  at->uc_mcontext.gregs[REG_RIP] = (greg_t) (uintptr_t) vt_unit_landing;
+  at->uc_mcontext.gregs[REG_EFL] &= ~(greg_t) (VT_FLAG_DF | VT_FLAG_TF | VT_FLAG_AC);
+}
+
+void
+vt_unit_install_handlers (void)
+{
+  static gsize once;
+
+  if (g_once_init_enter (&once))
+    {
+      struct sigaction action = { .sa_sigaction = fault_cb, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+      sigemptyset (&action.sa_mask);
+      for (unsigned i = 0; i < G_N_ELEMENTS (signals); i++)
+        sigaction (signals[i], &action, &before[i]);
+      g_once_init_leave (&once, 1);
+    }
+}
+
+uint32_t
+vt_unit_call (VtUnitCall *call)
+{
+  call->signal = 0;
+  current = call;
+  __asm__ volatile ("" ::: "memory");
+  vt_unit_enter (call);
+  __asm__ volatile ("" ::: "memory");
+  current = NULL;
+  return call->signal;
+}

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One guest instruction of the x87, MMX or vector units, or of BMI, on the host: which may be run there,
+ * its slot, its operands. See unit.h.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <cpuid.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../interpret/insn.h"
+#include "unit.h"
+
+#define SLOTS 1024u
+#define SLOT_BYTES 32u
+#define AREA (SLOTS * SLOT_BYTES)
+#define PARTS 32u
+#define MOST_OPERAND 64u
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
+
+/* What a slot's instruction needs of the machine. */
+typedef enum
+{
+  NEEDS_NOTHING, /* General registers alone: BMI, CRC32. */
+  NEEDS_X87,
+  NEEDS_MMX,
+  NEEDS_SSE,
+  NEEDS_AVX,
+  NEEDS_AVX512,
+} Needs;
+
+typedef struct
+{
+  uint8_t bytes[15], length, mode; /* The key. */
+  bool    refused;
+  uint8_t needs;     /* Needs */
+  bool    x87_too;   /* It touches x87 registers, as MMX ones or its own. */
+  uint8_t base;      /* The register that points to the operand. */
+  uint8_t stand_in;  /* For RSP, or VT_NO_REG. */
+  uint8_t size;      /* Of the memory operand, or 0. */
+  bool    reads, writes;
+  uint16_t opcode;   /* As the x87's last-opcode register has it. */
+} Slot;
+
+struct VtUnit
+{
+  uint8_t   *write, *execute; /* The same memory twice. */
+  uint64_t   features;
+  VtUnitPart part[PARTS];
+  uint32_t   mxcsr_mask;
+  Slot       slot[SLOTS];
+  uint8_t    host[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
+  uint8_t    bounce[2 * MOST_OPERAND] __attribute__ ((aligned (64)));
+};
+
+static uint64_t
+read_xcr0 (void)
+{
+  uint32_t low, high;
+  __asm__ ("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t) high << 32 | low;
+}
+
+static void
+learn_parts (VtUnit *unit)
+{
+  uint32_t a, b, c, d;
+
+  unit->mxcsr_mask = 0xffff;
+  if (!__get_cpuid (1, &a, &b, &c, &d) || !(c & VT_BIT (27)))
+    return;
+  /* What the stubs and images know how to handle. */
+  unit->features = read_xcr0 () & (VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX
+                                   | VT_FEATURES_AVX512 | VT_FEATURE_PKRU);
+  for (unsigned i = 2; i < PARTS; i++)
+    if ((unit->features >> i & 1) && __get_cpuid_count (0xd, i, &a, &b, &c, &d)
+        && vt_range_ok (b, a, VT_CPU_XSAVE))
+      unit->part[i] = (VtUnitPart){ .offset = b, .size = a, .align = (c & 2) != 0 };
+}
+
+static void
+map_slots (VtUnit *unit)
+{
+  int fd = memfd_create ("vitrine-unit", MFD_CLOEXEC | MFD_EXEC);
+  if (fd < 0)
+    fd = memfd_create ("vitrine-unit", MFD_CLOEXEC);
+  if (fd < 0)
+    return;
+  if (ftruncate (fd, AREA) == 0)
+    {
+      void *write = mmap (NULL, AREA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+      void *execute = mmap (NULL, AREA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+      if (write != MAP_FAILED && execute != MAP_FAILED)
+        {
+          unit->write = write;
+          unit->execute = execute;
+        }
+      else
+        {
+          if (write != MAP_FAILED)
+            munmap (write, AREA);
+          if (execute != MAP_FAILED)
+            munmap (execute, AREA);
+        }
+    }
+  close (fd);
+}
+
+VtUnit *
+vt_unit_new (void)
+{
+  VtUnit *unit = g_aligned_alloc0 (1, sizeof *unit, 64);
+
+  learn_parts (unit);
+  if (unit->features)
+    map_slots (unit);
+  if (unit->execute)
+    vt_unit_install_handlers ();
+  return unit;
+}
+
+void
+vt_unit_free (VtUnit *unit)
+{
+  if (unit->write)
+    {
+      munmap (unit->write, AREA);
+      munmap (unit->execute, AREA);
+    }
+  g_aligned_free (unit);
+}
+
+bool
+vt_unit_available (const VtUnit *unit)
+{
+  return unit->execute != NULL;
+}
+
+uint64_t
+vt_unit_features (const VtUnit *unit)
+{
+  return unit->features;
+}
+
+const VtUnitPart *
+vt_unit_part (const VtUnit *unit, unsigned feature)
+{
+  return feature < PARTS ? &unit->part[feature] : &unit->part[0];
+}
+
+uint32_t
+vt_unit_pkru (const VtCore *core)
+{
+  const VtUnitPart *part = &core->unit->part[9];
+  if (part->size == 0 || part->offset + 4 > core->xsave_size
+      || !(vt_unit_in_use (core) & VT_FEATURE_PKRU))
+    return 0;
+  return vt_ld32 (core->xsave + part->offset);
+}
+
+void
+vt_unit_set_pkru (VtCore *core, uint32_t value)
+{
+  const VtUnitPart *part = &core->unit->part[9];
+
+  core->pkru = value;
+  vt_mmu_flush (&core->mmu);
+  if (part->size == 0)
+    return;
+  vt_st32 (core->xsave + part->offset, value);
+  vt_unit_set_in_use (core, vt_unit_in_use (core) | VT_FEATURE_PKRU);
+}
+
+void
+vt_unit_sanitize (VtCore *core)
+{
+  uint32_t mxcsr = vt_ld32 (core->xsave + 24);
+
+  /* SDM volume 1, 13.8: what XRSTOR refuses. */
+  memset (core->xsave + VT_XSAVE_HEADER + 8, 0, VT_XSAVE_EXTENDED - VT_XSAVE_HEADER - 8);
+  vt_unit_set_in_use (core, vt_unit_in_use (core) & (core->unit->features | 3));
+  vt_st32 (core->xsave + 24, mxcsr & core->unit->mxcsr_mask);
+  vt_st32 (core->xsave + 28, core->unit->mxcsr_mask);
+}
+
+/* Slots ------------------------------------------------------------------------------------------- */
+
+/* Which general registers an operand names. RSP counts too. */
+static uint32_t
+mentions (const ZydisDecodedOperand *o)
+{
+  switch (ZydisRegisterGetClass (o->reg.value))
+    {
+    case ZYDIS_REGCLASS_GPR8:
+      {
+        const int id = ZydisRegisterGetId (o->reg.value);
+        return 1u << (id < 4 ? id : id - 4);
+      }
+    case ZYDIS_REGCLASS_GPR16:
+    case ZYDIS_REGCLASS_GPR32:
+    case ZYDIS_REGCLASS_GPR64:
+      return 1u << ZydisRegisterGetId (o->reg.value);
+    default:
+      return 0;
+    }
+}
+
+static void
+raise_needs (Slot *slot, Needs needs)
+{
+  if (needs > slot->needs)
+    slot->needs = (uint8_t) needs;
+}
+
+/* Takes a register operand into account. Returns: whether such a one may be there at all. */
+static bool
+accept_register (Slot *slot, const ZydisDecodedOperand *o, ZydisInstructionEncoding encoding)
+{
+  switch (ZydisRegisterGetClass (o->reg.value))
+    {
+    case ZYDIS_REGCLASS_GPR8:
+    case ZYDIS_REGCLASS_GPR16:
+    case ZYDIS_REGCLASS_GPR32:
+    case ZYDIS_REGCLASS_GPR64:
+    case ZYDIS_REGCLASS_FLAGS:
+      return true;
+    case ZYDIS_REGCLASS_X87:
+      slot->x87_too = true;
+      raise_needs (slot, NEEDS_X87);
+      return true;
+    case ZYDIS_REGCLASS_MMX:
+      slot->x87_too = true;
+      raise_needs (slot, NEEDS_MMX);
+      return true;
+    case ZYDIS_REGCLASS_XMM:
+    case ZYDIS_REGCLASS_YMM:
+    case ZYDIS_REGCLASS_ZMM:
+      raise_needs (slot, encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX  ? NEEDS_AVX512
+                         : encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? NEEDS_AVX
+                                                                      : NEEDS_SSE);
+      return true;
+    case ZYDIS_REGCLASS_MASK:
+      raise_needs (slot, NEEDS_AVX512);
+      return true;
+    default:
+      return o->reg.value == ZYDIS_REGISTER_MXCSR || o->reg.value == ZYDIS_REGISTER_X87CONTROL
+             || o->reg.value == ZYDIS_REGISTER_X87STATUS || o->reg.value == ZYDIS_REGISTER_X87TAG;
+    }
+}
+
+/* The lowest register of which @used says that the instruction does not name it; never RSP. Below R8, so
+ * that no REX prefix is needed, which AH and its kin cannot bear. */
+static uint8_t
+free_register (uint32_t *used)
+{
+  for (uint8_t i = 0; i < 8; i++)
+    if (i != VT_CPU_RSP && !(*used >> i & 1))
+      {
+        *used |= 1u << i;
+        return i;
+      }
+  return VT_NO_REG;
+}
+
+static ZydisRegister
+same_width (ZydisRegister old, unsigned number)
+{
+  switch (ZydisRegisterGetClass (old))
+    {
+    case ZYDIS_REGCLASS_GPR8:
+      return ZydisRegisterEncode (ZYDIS_REGCLASS_GPR8, (ZyanU8) (number < 4 ? number : number + 4));
+    default:
+      return ZydisRegisterEncode (ZydisRegisterGetClass (old), (ZyanU8) number);
+    }
+}
+
+/* Encodes it for 64-bit mode with [@base] as its memory, @stand_in for RSP. Returns: bytes, 0: refused. */
+static unsigned
+encode (const Slot *slot, const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands,
+        uint8_t *to)
+{
+  ZydisEncoderRequest request;
+  ZyanUSize           length = SLOT_BYTES - 1;
+
+  if (!ZYAN_SUCCESS (ZydisEncoderDecodedInstructionToEncoderRequest (
+          insn, operands, insn->operand_count_visible, &request)))
+    return 0;
+  request.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
+  request.address_size_hint = ZYDIS_ADDRESS_SIZE_HINT_NONE;
+  request.prefixes &= ~(ZydisInstructionAttributes) ZYDIS_ATTRIB_HAS_SEGMENT;
+  for (unsigned i = 0; i < request.operand_count; i++)
+    {
+      ZydisEncoderOperand *o = &request.operands[i];
+      if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
+        {
+          o->mem.base = ZydisRegisterEncode (ZYDIS_REGCLASS_GPR64, slot->base);
+          o->mem.index = ZYDIS_REGISTER_NONE;
+          o->mem.scale = 0;
+          o->mem.displacement = 0;
+        }
+      else if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && slot->stand_in != VT_NO_REG
+               && mentions (&operands[i]) == 1u << VT_CPU_RSP)
+        o->reg.value = same_width (o->reg.value, slot->stand_in);
+    }
+  return ZYAN_SUCCESS (ZydisEncoderEncodeInstruction (&request, to, &length)) ? (unsigned) length : 0;
+}
+
+/* Decodes the instruction and decides what its slot holds. */
+static void
+prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
+{
+  ZydisDecoder            decoder;
+  ZydisDecodedInstruction instruction;
+  ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
+  uint8_t                 code[SLOT_BYTES] = { 0 };
+  uint32_t                used = 0;
+  unsigned                n_memory = 0, length = 0;
+
+  *slot = (Slot){ .length = insn->length, .mode = insn->mode, .refused = true, .base = VT_NO_REG,
+                  .stand_in = VT_NO_REG };
+  memcpy (slot->bytes, insn->bytes, insn->length);
+  ZydisDecoderInit (&decoder, (ZydisMachineMode) insn->mode,
+                    insn->mode == ZYDIS_MACHINE_MODE_LONG_64       ? ZYDIS_STACK_WIDTH_64
+                    : insn->mode == ZYDIS_MACHINE_MODE_LEGACY_32
+                          || insn->mode == ZYDIS_MACHINE_MODE_LONG_COMPAT_32
+                        ? ZYDIS_STACK_WIDTH_32
+                        : ZYDIS_STACK_WIDTH_16);
+  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&decoder, insn->bytes, insn->length, &instruction,
+                                             operands)))
+    return;
+  if (instruction.meta.isa_ext == ZYDIS_ISA_EXT_X87)
+    {
+      slot->x87_too = true;
+      raise_needs (slot, NEEDS_X87);
+    }
+  if (instruction.mnemonic == ZYDIS_MNEMONIC_EMMS)
+    {
+      slot->x87_too = true;
+      raise_needs (slot, NEEDS_MMX);
+    }
+  /* VZEROUPPER names no register. */
+  if (instruction.meta.isa_ext == ZYDIS_ISA_EXT_AVX)
+    raise_needs (slot, NEEDS_AVX);
+  for (unsigned i = 0; i < instruction.operand_count; i++)
+    {
+      const ZydisDecodedOperand *o = &operands[i];
+      const bool                 visible = i < instruction.operand_count_visible;
+      switch (o->type)
+        {
+        case ZYDIS_OPERAND_TYPE_REGISTER:
+          if (!accept_register (slot, o, instruction.encoding)
+              || (!visible && mentions (o) == 1u << VT_CPU_RSP))
+            return;
+          used |= mentions (o);
+          break;
+        case ZYDIS_OPERAND_TYPE_MEMORY:
+          /* One, named, plain: no gather, and no operand that the assembler doesn't show. */
+          if (!visible || n_memory++ || o->mem.type != ZYDIS_MEMOP_TYPE_MEM || o->size == 0
+              || o->size / 8 > MOST_OPERAND)
+            return;
+          slot->size = (uint8_t) (o->size / 8);
+          slot->reads = (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0
+                        || (o->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) != 0;
+          slot->writes = (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+          break;
+        case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+          break;
+        default:
+          return;
+        }
+    }
+  const bool uses_rsp = (used >> VT_CPU_RSP & 1) != 0;
+  if (slot->size && (slot->base = free_register (&used)) == VT_NO_REG)
+    return;
+  if (uses_rsp && (slot->stand_in = free_register (&used)) == VT_NO_REG)
+    return;
+  if (slot->size || uses_rsp)
+    length = encode (slot, &instruction, operands, code);
+  else
+    {
+      /* Without memory the bytes mean the same in 64-bit mode. */
+      length = insn->length;
+      memcpy (code, insn->bytes, length);
+    }
+  if (length == 0 || length >= SLOT_BYTES)
+    return;
+  /* The last-opcode register: the low three bits of the first byte, and ModRM (SDM volume 1, 8.1.9). */
+  if (instruction.meta.isa_ext == ZYDIS_ISA_EXT_X87 && insn->length >= 2)
+    slot->opcode = (uint16_t) ((instruction.opcode & 7) << 8
+                               | (instruction.raw.modrm.mod << 6 | instruction.raw.modrm.reg << 3
+                                  | instruction.raw.modrm.rm));
+  code[length] = 0xc3;
+  memcpy (unit->write + index * SLOT_BYTES, code, SLOT_BYTES);
+  slot->refused = false;
+}
+
+static Slot *
+find_slot (VtUnit *unit, const VtInsn *insn, unsigned *index, bool *fresh)
+{
+  uint32_t hash = 2166136261u ^ insn->mode;
+
+  for (unsigned i = 0; i < insn->length; i++)
+    hash = (hash ^ insn->bytes[i]) * 16777619u;
+  *index = (hash ^ hash >> 16) % SLOTS;
+  Slot *slot = &unit->slot[*index];
+  *fresh = !(slot->length == insn->length && slot->mode == insn->mode
+             && memcmp (slot->bytes, insn->bytes, insn->length) == 0);
+  if (*fresh)
+    prepare (unit, slot, *index, insn);
+  return slot;
+}
+
+/* Running ----------------------------------------------------------------------------------------- */
+
+/* The faults that come before anything else (SDM volume 3, tables 2-2 and 13-1). */
+static void
+check_needs (VtCore *core, const Slot *slot)
+{
+  const bool vex = slot->needs >= NEEDS_AVX;
+
+  if (slot->needs == NEEDS_NOTHING)
+    return;
+  if (slot->needs == NEEDS_X87)
+    {
+      if (core->cr0 & (VT_CR0_EM | VT_CR0_TS))
+        vt_core_raise (core, VT_EXC_NM, 0);
+    }
+  else
+    {
+      const uint64_t wanted = VT_FEATURE_SSE | VT_FEATURE_AVX
+                              | (slot->needs == NEEDS_AVX512 ? VT_FEATURES_AVX512 : 0);
+      if (!vex && (core->cr0 & VT_CR0_EM))
+        vt_core_ud (core);
+      if (slot->needs == NEEDS_SSE && !(core->cr4 & VT_CR4_OSFXSR))
+        vt_core_ud (core);
+      if (vex
+          && (!core->protected_mode || !(core->cr4 & VT_CR4_OSXSAVE)
+              || (core->xcr0 & wanted) != wanted))
+        vt_core_ud (core);
+      if (core->cr0 & VT_CR0_TS)
+        vt_core_raise (core, VT_EXC_NM, 0);
+    }
+  /* An exception that an earlier x87 instruction left unmasked. */
+  if (slot->x87_too && (vt_unit_in_use (core) & VT_FEATURE_X87) && (core->xsave[2] & 0x80))
+    {
+      if (!(core->cr0 & VT_CR0_NE))
+        vt_core_decline (core); /* FERR# is the chipset's. */
+      vt_core_raise (core, VT_EXC_MF, 0);
+    }
+}
+
+static uint64_t
+features_of (const VtCore *core, const Slot *slot)
+{
+  static const uint64_t wanted[] = {
+    [NEEDS_NOTHING] = 0,
+    [NEEDS_X87] = VT_FEATURE_X87,
+    [NEEDS_MMX] = VT_FEATURE_X87,
+    [NEEDS_SSE] = VT_FEATURE_X87 | VT_FEATURE_SSE,
+    [NEEDS_AVX] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX,
+    [NEEDS_AVX512] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX | VT_FEATURES_AVX512,
+  };
+  return wanted[slot->needs] & core->unit->features;
+}
+
+static _Noreturn void
+raise_signal (VtCore *core, const VtUnitCall *call)
+{
+  switch (call->signal)
+    {
+    case SIGFPE:
+      /* The flags that it was raised with are seen by the handler; OSXMMEXCPT clear makes it #UD. */
+      vt_st32 (core->xsave + 24, (vt_ld32 (core->xsave + 24) & ~0x3fu) | (call->mxcsr & 0x3f));
+      if (!(core->cr4 & VT_CR4_OSXMMEXCPT))
+        vt_core_ud (core);
+      vt_core_raise (core, VT_EXC_XM, 0);
+    case SIGILL:
+      vt_core_ud (core);
+    default:
+      vt_core_gp (core, 0); /* An operand that had to be aligned. */
+    }
+}
+
+/* FIP and FDP as the guest knows them: the host's addresses are none of its business. */
+static void
+put_pointers (VtCore *core, const VtInsn *insn, const Slot *slot, const uint8_t kept[18])
+{
+  memcpy (core->xsave + 6, kept, 18);
+  if (slot->needs != NEEDS_X87)
+    return;
+  vt_st16 (core->xsave + 6, slot->opcode);
+  vt_st64 (core->xsave + 8, core->rip);
+  if (slot->size)
+    vt_st64 (core->xsave + 16, vt_insn_offset (core, insn));
+}
+
+void
+vt_unit_run (VtCore *core, const VtInsn *insn)
+{
+  VtUnit           *unit = core->unit;
+  const VtAccessSet set = vt_mmu_data_set (core);
+  uint64_t          linear = 0;
+  unsigned          index;
+  bool              fresh;
+  uint8_t           kept[18];
+
+  if (unit->execute == NULL)
+    vt_core_decline (core);
+  const Slot *slot = find_slot (unit, insn, &index, &fresh);
+  if (slot->refused)
+    vt_core_decline (core);
+  check_needs (core, slot);
+
+  VtUnitCall call = {
+    .flags = (core->rflags & VT_FLAGS_STATUS) | VT_FLAG_FIXED,
+    .code = (uint64_t) (uintptr_t) (unit->execute + index * SLOT_BYTES),
+    .features = features_of (core, slot),
+    .guest = core->xsave,
+    .host = unit->host,
+    .fresh = fresh,
+  };
+  memcpy (call.gpr, core->gpr, sizeof call.gpr);
+  if (slot->stand_in != VT_NO_REG)
+    call.gpr[slot->stand_in] = core->gpr[VT_CPU_RSP];
+  uint8_t *bounce = unit->bounce;
+  if (slot->size)
+    {
+      const VtAccessKind kind = slot->writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
+      linear = vt_insn_linear (core, insn, 0, slot->size, kind);
+      /* At the same place in a cache line, so that what must be aligned faults as it would. */
+      bounce += linear & 63;
+      if (slot->reads)
+        vt_mmu_read (core, linear, bounce, slot->size, kind, set);
+      else
+        vt_mmu_probe_write (core, linear, slot->size, set);
+      call.gpr[slot->base] = (uint64_t) (uintptr_t) bounce;
+    }
+
+  memcpy (kept, core->xsave + 6, sizeof kept);
+  if (vt_unit_call (&call))
+    raise_signal (core, &call);
+  if (call.features & VT_FEATURE_X87)
+    put_pointers (core, insn, slot, kept);
+  if (slot->writes)
+    vt_mmu_write (core, linear, bounce, slot->size, set);
+  if (slot->stand_in != VT_NO_REG)
+    call.gpr[VT_CPU_RSP] = call.gpr[slot->stand_in];
+  else
+    call.gpr[VT_CPU_RSP] = core->gpr[VT_CPU_RSP];
+  for (unsigned i = 0; i < VT_CPU_GPRS; i++)
+    if (i != slot->base && i != slot->stand_in)
+      core->gpr[i] = call.gpr[i];
+  core->rflags = (core->rflags & ~VT_FLAGS_STATUS) | (call.flags & VT_FLAGS_STATUS);
+}

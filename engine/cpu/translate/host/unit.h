@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The x87, MMX and vector units' state in a core, and the running of one guest instruction on the
+ * host's own units: re-encoded with its memory operand replaced, put into a slot of executable memory
+ * that is written through another mapping (no page is ever writable and executable), and called with
+ * the guest's registers. What the host raises there (SIGFPE, SIGILL, SIGSEGV) is the guest's fault.
+ */
+#pragma once
+
+#include "../core.h"
+
+#define VT_XSAVE_HEADER 512u
+#define VT_XSAVE_EXTENDED 576u
+#define VT_FEATURE_X87 VT_BIT (0)
+#define VT_FEATURE_SSE VT_BIT (1)
+#define VT_FEATURE_AVX VT_BIT (2)
+#define VT_FEATURES_AVX512 (VT_BIT (5) | VT_BIT (6) | VT_BIT (7))
+#define VT_FEATURE_PKRU VT_BIT (9)
+
+/* A part of the extended area, as CPUID leaf 0xd of this host has it. */
+typedef struct
+{
+  uint32_t offset, size;
+  bool     align; /* To 64 bytes in the compact format. */
+} VtUnitPart;
+
+VtUnit *vt_unit_new (void);
+void    vt_unit_free (VtUnit *unit);
+/* False where the host lets nobody have executable memory: vt_unit_run() then declines. */
+bool vt_unit_available (const VtUnit *unit);
+/* The host's XCR0: what a guest can be offered. */
+uint64_t          vt_unit_features (const VtUnit *unit);
+const VtUnitPart *vt_unit_part (const VtUnit *unit, unsigned feature);
+
+/* The instruction, wholly: faults, memory, registers. Raises; declines what isn't the units'. */
+void vt_unit_run (VtCore *core, const VtInsn *insn);
+
+/* State that has come from outside (a file, a guest's XRSTOR) is put right, so that the host's XRSTOR
+ * takes it. */
+void vt_unit_sanitize (VtCore *core);
+uint32_t vt_unit_pkru (const VtCore *core);
+void     vt_unit_set_pkru (VtCore *core, uint32_t value);
+
+/* XSTATE_BV of the core's image. */
+static inline uint64_t
+vt_unit_in_use (const VtCore *core)
+{
+  return vt_ld64 (core->xsave + VT_XSAVE_HEADER);
+}
+
+static inline void
+vt_unit_set_in_use (VtCore *core, uint64_t features)
+{
+  vt_st64 (core->xsave + VT_XSAVE_HEADER, features);
+}
+
+/* host/fault.c: a call into a slot. Returns: 0, or the signal that the host raised. */
+typedef struct
+{
+  uint64_t gpr[VT_CPU_GPRS];
+  uint64_t flags;
+  uint64_t code;      /* Where the slot is. */
+  uint64_t features;  /* What is loaded before and saved after. */
+  uint8_t *guest, *host; /* XSAVE areas. */
+  uint64_t rsp;       /* The host's, for the way out. */
+  uint64_t fresh;     /* The slot has just been written. */
+  uint32_t signal, mxcsr;
+} VtUnitCall;
+
+void     vt_unit_install_handlers (void);
+uint32_t vt_unit_call (VtUnitCall *call);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The loop: one instruction after another, with what holds between them: interrupt shadows, single step,
+ * faults, and what others ask of the core.
+ */
+#include "interpret.h"
+
+#include "insn.h"
+
+const char *
+vt_interpret_declined (const VtCore *core)
+{
+  return vt_decoder_last (core->decoder);
+}
+
+typedef struct
+{
+  uint64_t budget, done;
+  bool     trap; /* A single step's #DB is due. */
+} Run;
+
+static void
+one (VtCore *core, Run *run)
+{
+  const bool    step = (core->rflags & VT_FLAG_TF) != 0;
+  const VtInsn *insn = vt_decode (core);
+
+  if (G_UNLIKELY (insn->op == NULL))
+    vt_core_decline (core);
+  core->next_rip = core->rip + insn->length;
+  if (core->code_bits == 16)
+    core->next_rip = core->protected_mode ? (uint32_t) core->next_rip : core->next_rip & 0xffff;
+  else if (core->code_bits == 32)
+    core->next_rip = (uint32_t) core->next_rip;
+  core->new_shadow = 0;
+  core->iret = false;
+  core->progress = false;
+  insn->op->run (core, insn);
+
+  core->snapshot_taken = false;
+  core->rip = core->next_rip;
+  core->shadow = core->new_shadow;
+  if (!core->iret)
+    core->rflags &= ~VT_FLAG_RF;
+  run->done++;
+  /* MOV SS holds the trap back for one instruction. */
+  run->trap = step && !(core->shadow & 1) && !core->soft_event;
+}
+
+static void
+run_cb (VtCore *core, void *data)
+{
+  Run *run = data;
+
+  while (run->done < run->budget && !run->trap && !core->soft_event
+         && core->mp_state == VT_CPU_MP_RUNNABLE
+         && !__atomic_load_n (&core->requests, __ATOMIC_RELAXED))
+    one (core, run);
+}
+
+/* What an instruction left to be delivered behind it. */
+static VtStep
+deliver_after (VtCore *core, const Run *run, uint64_t back)
+{
+  if (core->soft_event)
+    {
+      const VtEvent event = { .kind = (VtEventKind) core->soft_kind,
+                              .vector = core->soft_vector,
+                              .rip = core->rip };
+      core->soft_event = false;
+      /* A fault of the delivery belongs to the instruction, whose RIP it reports. */
+      core->rip = back;
+      return vt_event_deliver (core, &event);
+    }
+  if (run->trap)
+    {
+      const VtEvent event = { .kind = VT_EVENT_TRAP, .vector = VT_EXC_DB, .rip = core->rip };
+      core->dr6 |= VT_DR6_BS;
+      return vt_event_deliver (core, &event);
+    }
+  return VT_STEP_DONE;
+}
+
+VtStep
+vt_interpret (VtCore *core, uint64_t budget, uint64_t *done)
+{
+  Run    run = { .budget = budget };
+  VtStep step = VT_STEP_DONE;
+
+  core->soft_event = false;
+  while (step == VT_STEP_DONE && run.done < budget)
+    {
+      const int requests = __atomic_load_n (&core->requests, __ATOMIC_RELAXED);
+      if (requests & VT_CORE_FLUSH)
+        {
+          __atomic_fetch_and (&core->requests, ~VT_CORE_FLUSH, __ATOMIC_SEQ_CST);
+          vt_mmu_flush (&core->mmu);
+          continue;
+        }
+      if (requests)
+        break;
+      if (core->mp_state == VT_CPU_MP_HALTED)
+        {
+          step = VT_STEP_HALTED;
+          break;
+        }
+      run.trap = false;
+      switch (vt_core_try (core, run_cb, &run))
+        {
+        case VT_CATCH_FAULT:
+          core->soft_event = false;
+          run.done++;
+          step = vt_event_deliver_fault (core);
+          break;
+        case VT_CATCH_DECLINE:
+          step = VT_STEP_DECLINED;
+          break;
+        default:
+          step = deliver_after (core, &run, core->soft_rip);
+          break;
+        }
+    }
+  if (done)
+    *done = run.done;
+  return step;
+}

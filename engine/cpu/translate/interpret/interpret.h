@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The interpreter: guest instructions of every mode, one after another. See core.h for what holds of
+ * the core meanwhile.
+ */
+#pragma once
+
+#include "../core.h"
+
+/**
+ * vt_interpret:
+ * @budget: the most instructions (iterations of repeated ones count as they are done in one go, at most
+ *   a page's worth of them).
+ * @done: (out) (nullable): how many there were, of those that changed something.
+ *
+ * Runs until something ends it: the budget, a request (core->requests), HLT, an instruction that is
+ * declined, shutdown. Faults are delivered and are no end. Returns: how it ended; VT_STEP_DONE for the
+ * first two.
+ */
+VtStep vt_interpret (VtCore *core, uint64_t budget, uint64_t *done);
+
+/* Why the last instruction was declined, for traces and tests: its mnemonic, or "". */
+const char *vt_interpret_declined (const VtCore *core);
+
+/* decode.c: the cache of decoded instructions. */
+VtDecoder *vt_decoder_new (void);
+void       vt_decoder_free (VtDecoder *decoder);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Linear memory: page walks, the software TLB, and access of 1 to 64 bytes with page crossing, faults
+ * and the dirty log.
+ *
+ * The TLB is laid out for generated code: a set of three tables (read, write, fetch) for each way in
+ * which an access can be privileged, of VT_TLB_ENTRIES entries of 32 bytes, direct-mapped by the low
+ * bits of the page's number. An entry whose tag is a page's address says that every access of the
+ * set's kind to that page is allowed, is to ordinary RAM, and needs no further bookkeeping:
+ * * in the write table, the page's D bit is set, its RAM block has no dirty log on, and it is not ROM;
+ * * MMIO is in no table;
+ * * so the host address of linear address L is L + addend.
+ * Pages may leave the write table at any time by vt_mmu_flush_write() (a block's log was switched on, a
+ * translator found code in it).
+ */
+#pragma once
+
+#include "vt-base.h"
+
+typedef struct VtCore VtCore;
+
+#define VT_TLB_ENTRIES 1024u
+#define VT_TLB_EMPTY 1u /* No page begins there. */
+#define VT_PAGE UINT64_C (4096)
+#define VT_PAGE_OFFSET (VT_PAGE - 1)
+
+typedef struct
+{
+  uint64_t tag;    /* The page's linear address, or VT_TLB_EMPTY. */
+  uint64_t addend; /* Host address minus linear address. */
+  uint64_t host;   /* The page's host address. */
+  uint64_t info;   /* The page's guest-physical address, and VT_TLB_GLOBAL. */
+} VtTlbEntry;
+
+#define VT_TLB_GLOBAL 1u
+
+typedef enum
+{
+  VT_ACCESS_READ,
+  VT_ACCESS_WRITE, /* Also of what is read to be written. */
+  VT_ACCESS_FETCH,
+  VT_ACCESS_KINDS,
+} VtAccessKind;
+
+/* Who accesses. The three are needed because CR4.SMAP makes EFLAGS.AC part of a privilege. */
+typedef enum
+{
+  VT_SET_USER,      /* CPL 3 */
+  VT_SET_KERNEL,    /* CPL 0 to 2; may touch user pages. */
+  VT_SET_KERNEL_AC, /* CPL 0 to 2, or the processor itself, under SMAP with AC clear. */
+  VT_SETS,
+} VtAccessSet;
+
+/* Entries filled since the last flush, so that flushing a TLB that was hardly used is cheap. */
+#define VT_TLB_FILLED 62u
+
+typedef struct
+{
+  VtTlbEntry entry[VT_TLB_ENTRIES];
+  uint32_t   n_filled; /* Beyond VT_TLB_FILLED: not recorded, clear all. */
+  uint16_t   filled[VT_TLB_FILLED];
+} VtTlb;
+
+typedef struct
+{
+  VtTlb   *tlb; /* [VT_SETS][VT_ACCESS_KINDS], one block. */
+  uint64_t n_walks; /* For tests and reports. */
+  /* The smallest aligned range that holds every large page of which there is an entry: INVLPG in it
+   * must reach the others of its page. */
+  bool     has_large;
+  uint64_t large_base, large_mask;
+} VtMmu;
+
+static inline VtTlb *
+vt_mmu_table (VtMmu *mmu, VtAccessSet set, VtAccessKind kind)
+{
+  return &mmu->tlb[set * VT_ACCESS_KINDS + kind];
+}
+
+void vt_mmu_init (VtMmu *mmu);
+void vt_mmu_finish (VtMmu *mmu);
+
+/* Empties everything; all but global pages; one page (INVLPG: global ones too, and the whole of a large
+ * page); what may be written. */
+void vt_mmu_flush (VtMmu *mmu);
+void vt_mmu_flush_local (VtMmu *mmu);
+void vt_mmu_flush_page (VtMmu *mmu, uint64_t linear);
+void vt_mmu_flush_write (VtMmu *mmu);
+
+/* What a walk finds (SDM volume 3, 4.5). */
+typedef struct
+{
+  VtGpa    gpa;  /* Of the byte asked for. */
+  uint64_t size; /* Of the page: 4 KiB to 1 GiB. */
+  bool     global;
+} VtWalk;
+
+/**
+ * vt_mmu_walk:
+ * @set: with what privilege.
+ * @error: (out): a page fault's error code.
+ *
+ * Translates @linear by the guest's tables, without the TLB, and sets A and D bits as the access does.
+ * Returns: false where it is a page fault. Never raises.
+ */
+bool vt_mmu_walk (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtWalk *out,
+                  uint32_t *error);
+/* The same for a debugger or a report: no privilege, no A or D bit. */
+bool vt_mmu_peek (VtCore *core, uint64_t linear, VtGpa *gpa);
+
+/* The set of data accesses by the instruction under way, and of those that the processor makes itself
+ * (descriptor tables, TSS, IDT), which are privileged at every CPL. */
+VtAccessSet vt_mmu_data_set (const VtCore *core);
+VtAccessSet vt_mmu_system_set (const VtCore *core);
+
+/**
+ * vt_mmu_host:
+ *
+ * Finds, by TLB or walk, the host address of @size bytes at @linear, which lie in one page. Raises the
+ * page fault. Returns: NULL where the page is not ordinary RAM (or, to be written, has more to it):
+ * then vt_mmu_load() and vt_mmu_store() know what to do.
+ */
+uint8_t *vt_mmu_host (VtCore *core, uint64_t linear, unsigned size, VtAccessKind kind, VtAccessSet set);
+
+/* @size 1 to 8 at any alignment; may cross a page, and then both pages are checked first. Raise page
+ * faults; decline MMIO that the engine's read or write refuses. */
+uint64_t vt_mmu_load (VtCore *core, uint64_t linear, unsigned size, VtAccessSet set);
+void     vt_mmu_store (VtCore *core, uint64_t linear, unsigned size, uint64_t value, VtAccessSet set);
+/* Any length up to a page. A read with @kind VT_ACCESS_WRITE checks that it may be written back. */
+void vt_mmu_read (VtCore *core, uint64_t linear, void *to, unsigned size, VtAccessKind kind,
+                  VtAccessSet set);
+void vt_mmu_write (VtCore *core, uint64_t linear, const void *from, unsigned size, VtAccessSet set);
+/* Raises what a write of @size bytes would, and writes nothing. */
+void vt_mmu_probe_write (VtCore *core, uint64_t linear, unsigned size, VtAccessSet set);
+/* @linear + @offset as addresses wrap: at 4 GiB outside 64-bit mode. */
+uint64_t vt_mmu_wrap (const VtCore *core, uint64_t linear);

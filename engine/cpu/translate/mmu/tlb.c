@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The software TLB: its making, filling and flushing. What an entry promises is told in mmu.h.
+ */
+#include "../core.h"
+
+#define N_TABLES (VT_SETS * VT_ACCESS_KINDS)
+
+static void
+table_clear (VtTlb *tlb)
+{
+  if (tlb->n_filled > VT_TLB_FILLED)
+    for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+      tlb->entry[i].tag = VT_TLB_EMPTY;
+  else
+    for (unsigned i = 0; i < tlb->n_filled; i++)
+      tlb->entry[tlb->filled[i]].tag = VT_TLB_EMPTY;
+  tlb->n_filled = 0;
+}
+
+void
+vt_mmu_init (VtMmu *mmu)
+{
+  mmu->tlb = g_aligned_alloc0 (N_TABLES, sizeof (VtTlb), 64);
+  for (unsigned t = 0; t < N_TABLES; t++)
+    mmu->tlb[t].n_filled = VT_TLB_FILLED + 1;
+  vt_mmu_flush (mmu);
+}
+
+void
+vt_mmu_finish (VtMmu *mmu)
+{
+  g_aligned_free (mmu->tlb);
+}
+
+void
+vt_mmu_flush (VtMmu *mmu)
+{
+  for (unsigned t = 0; t < N_TABLES; t++)
+    table_clear (&mmu->tlb[t]);
+  mmu->has_large = false;
+}
+
+void
+vt_mmu_flush_local (VtMmu *mmu)
+{
+  for (unsigned t = 0; t < N_TABLES; t++)
+    {
+      VtTlb *tlb = &mmu->tlb[t];
+      if (tlb->n_filled <= VT_TLB_FILLED)
+        {
+          unsigned kept = 0;
+          for (unsigned i = 0; i < tlb->n_filled; i++)
+            if (tlb->entry[tlb->filled[i]].info & VT_TLB_GLOBAL)
+              tlb->filled[kept++] = tlb->filled[i];
+            else
+              tlb->entry[tlb->filled[i]].tag = VT_TLB_EMPTY;
+          tlb->n_filled = kept;
+        }
+      else
+        for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+          if (!(tlb->entry[i].info & VT_TLB_GLOBAL))
+            tlb->entry[i].tag = VT_TLB_EMPTY;
+    }
+}
+
+void
+vt_mmu_flush_page (VtMmu *mmu, uint64_t linear)
+{
+  const uint64_t page = linear & ~VT_PAGE_OFFSET;
+
+  if (mmu->has_large && ((linear ^ mmu->large_base) & mmu->large_mask) == 0)
+    {
+      vt_mmu_flush (mmu);
+      return;
+    }
+  for (unsigned t = 0; t < N_TABLES; t++)
+    {
+      VtTlbEntry *entry = &mmu->tlb[t].entry[page / VT_PAGE % VT_TLB_ENTRIES];
+      if (entry->tag == page)
+        entry->tag = VT_TLB_EMPTY;
+    }
+}
+
+void
+vt_mmu_flush_write (VtMmu *mmu)
+{
+  for (unsigned set = 0; set < VT_SETS; set++)
+    table_clear (vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE));
+}
+
+VtAccessSet
+vt_mmu_system_set (const VtCore *core)
+{
+  return core->cr4 & VT_CR4_SMAP ? VT_SET_KERNEL_AC : VT_SET_KERNEL;
+}
+
+VtAccessSet
+vt_mmu_data_set (const VtCore *core)
+{
+  if (core->cpl == 3)
+    return VT_SET_USER;
+  return core->rflags & VT_FLAG_AC ? VT_SET_KERNEL : vt_mmu_system_set (core);
+}
+
+/* Widens the range of large pages so that it holds @size bytes at @linear. */
+static void
+note_large (VtMmu *mmu, uint64_t linear, uint64_t size)
+{
+  uint64_t mask = ~(size - 1);
+
+  if (mmu->has_large)
+    {
+      mask &= mmu->large_mask;
+      while ((linear ^ mmu->large_base) & mask)
+        mask <<= 1;
+    }
+  mmu->has_large = true;
+  mmu->large_mask = mask;
+  mmu->large_base = linear & mask;
+}
+
+static VtTlbEntry *
+fill (VtCore *core, VtTlb *tlb, uint64_t page, const VtWalk *walk, const VtSpacePage *ram)
+{
+  const unsigned index = page / VT_PAGE % VT_TLB_ENTRIES;
+  VtTlbEntry    *entry = &tlb->entry[index];
+
+  if (tlb->n_filled < VT_TLB_FILLED)
+    tlb->filled[tlb->n_filled] = (uint16_t) index;
+  if (tlb->n_filled <= VT_TLB_FILLED)
+    tlb->n_filled++;
+  if (walk->size > VT_PAGE)
+    note_large (&core->mmu, page, walk->size);
+  *entry = (VtTlbEntry){
+    .tag = page,
+    .addend = (uint64_t) (uintptr_t) ram->host - page,
+    .host = (uint64_t) (uintptr_t) ram->host,
+    .info = (walk->gpa & ~VT_PAGE_OFFSET) | (walk->global ? VT_TLB_GLOBAL : 0),
+  };
+  return entry;
+}
+
+/* For an access that the TLB does not have: the page's physical address, its entry if it may have one. */
+VtTlbEntry *vt_mmu_miss (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtGpa *gpa);
+
+VtTlbEntry *
+vt_mmu_miss (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtGpa *gpa)
+{
+  VtWalk      walk;
+  VtSpacePage ram;
+  uint32_t    error;
+
+  if (!vt_mmu_walk (core, linear, kind, set, &walk, &error))
+    vt_core_raise_page_fault (core, linear, error);
+  *gpa = walk.gpa;
+  if (!vt_space_page (core->space, walk.gpa, &ram)
+      || (kind == VT_ACCESS_WRITE && (!ram.writable || ram.logged)))
+    return NULL;
+  return fill (core, vt_mmu_table (&core->mmu, set, kind), linear & ~VT_PAGE_OFFSET, &walk, &ram);
+}
