@@ -307,6 +307,19 @@ start_machine (Fixture *f)
 }
 
 static void
+typist_ends_at_last_key (Fixture *f)
+{
+  int       done = 0;
+  gsize     before = strlen (fake_machine_log (f->machine));
+  VtTypist *typist = vt_typist_new (f->machine);
+  g_assert_true (vt_typist_chord (typist, "Return", done_cb, &done, NULL));
+  while (!strstr (fake_machine_log (f->machine) + before, "key 28 up"))
+    g_main_context_iteration (NULL, TRUE);
+  vt_typist_free (typist);
+  g_assert_cmpint (done, ==, 1);
+}
+
+static void
 test_typist (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
@@ -334,6 +347,10 @@ test_typist (Fixture *f, gconstpointer data)
   wait_for (&done);
   g_assert_cmpstr (fake_machine_log (f->machine) + before, ==,
                    "position 10 20\nbutton 1 down\nbutton 1 up\nbutton 1 down\nbutton 1 up\n");
+
+  /* Where the last key ends the machine, all has been typed: the events go at once, the pause after the
+   * last is still to come. */
+  typist_ends_at_last_key (f);
 
   /* A paused guest gets nothing, and what waits ends with the machine. */
   before = strlen (fake_machine_log (f->machine));

@@ -132,9 +132,16 @@ vt_typist_free (VtTypist *typist)
   g_autoptr (GError) error = g_error_new (VITRINE_ERROR, VITRINE_ERROR_STATE,
                                           _("The machine ended before all was typed."));
   g_clear_handle_id (&typist->source, g_source_remove);
+  /* Whose last key was what ended the machine has typed all. */
+  bool untyped = false;
   for (Event *event; (event = g_queue_pop_head (&typist->events)); g_free (event))
-    if (event->kind == EVENT_DONE)
-      event->done (event->data, error);
+    if (event->kind != EVENT_DONE)
+      untyped = true;
+    else
+      {
+        event->done (event->data, untyped ? error : NULL);
+        untyped = false;
+      }
   vitrine_machine_release_keys (typist->machine);
   g_object_unref (typist->machine);
   g_free (typist);
