@@ -384,7 +384,7 @@ wire_cdrom (Board *b, VtAhciWiring *wiring, VitrineCdrom *cdrom, GError **error)
   return wiring->block != NULL;
 }
 
-static const VtMediumOps medium_ops = { vt_ahci_change_medium };
+static const VtMediumOps medium_ops = { vt_ahci_change_medium, vt_ahci_tray_open };
 
 /* Boot devices in the order of the configuration's letters, each kind in its own order. */
 static void

@@ -85,10 +85,11 @@ VtChar *vt_machine_serial (VtMachine *machine, unsigned n);
 
 /* A drive whose medium can be changed: @change runs on the device's context with its lock held, takes
  * @block over on success (NULL: eject), and refuses where the guest has locked the tray, unless
- * @force. */
+ * @force. @tray_open, likewise: whether the tray is out, and the medium not the guest's to read. */
 typedef struct
 {
   bool (*change) (VtDevice *dev, unsigned slot, VtBlock *block, bool force, GError **error);
+  bool (*tray_open) (VtDevice *dev, unsigned slot);
 } VtMediumOps;
 void vt_machine_add_medium (VtMachine *machine, const char *id, VtDevice *dev, unsigned slot,
                             const VtMediumOps *ops);

@@ -136,6 +136,38 @@ vitrine_machine_list_media (VitrineMachine *self)
   return (char **) g_ptr_array_free (ids, FALSE);
 }
 
+static const VtMedium *
+find_medium (VitrineMachine *self, const char *id)
+{
+  for (unsigned i = 0; self->built && i < self->run->media->len; i++)
+    if (g_str_equal (g_array_index (self->run->media, VtMedium, i).id, id))
+      return &g_array_index (self->run->media, VtMedium, i);
+  return NULL;
+}
+
+typedef struct
+{
+  const VtMedium *medium;
+  bool            open;
+} Tray;
+
+static void
+tray_cb (void *data)
+{
+  Tray *tray = data;
+  tray->open = tray->medium->ops->tray_open (tray->medium->dev, tray->medium->slot);
+}
+
+gboolean
+vitrine_machine_tray_is_open (VitrineMachine *self, const char *id)
+{
+  Tray tray = { .medium = find_medium (self, id) };
+
+  if (tray.medium)
+    vt_context_call (tray.medium->dev->context, tray_cb, &tray);
+  return tray.open;
+}
+
 typedef struct
 {
   const VtMedium *medium;
@@ -161,9 +193,7 @@ vitrine_machine_change_medium (VitrineMachine *self, const char *id, const char 
   if (!self->built)
     return vt_set_error (error, VITRINE_ERROR_STATE, "“%s” is off; change its configuration instead.",
                          vitrine_config_get_name (self->config));
-  for (unsigned i = 0; i < self->run->media->len; i++)
-    if (g_str_equal ((&g_array_index (self->run->media, VtMedium, i))->id, id))
-      change.medium = (&g_array_index (self->run->media, VtMedium, i));
+  change.medium = find_medium (self, id);
   if (!change.medium)
     return vt_set_error (error, VITRINE_ERROR_NOT_FOUND,
                          "“%s” has no drive “%s” whose medium can be changed.",

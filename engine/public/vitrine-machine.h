@@ -83,6 +83,9 @@ gboolean vitrine_machine_pointer_is_absolute (VitrineMachine *machine);
 
 /* The drives with a changeable medium: ids such as "cd0". (transfer container, element none) */
 char   **vitrine_machine_list_media (VitrineMachine *machine);
+/* Whether drive @id has its tray out, by the guest's eject or a change without a new medium. FALSE where
+ * there is no such drive. */
+gboolean vitrine_machine_tray_is_open (VitrineMachine *machine, const char *id);
 /* @path NULL: eject. Waits for the device's context, at most some milliseconds. */
 gboolean vitrine_machine_change_medium (VitrineMachine *machine, const char *id, const char *path,
                                         gboolean force, GError **error);

@@ -315,6 +315,12 @@ vitrine_machine_list_media (VitrineMachine *self)
 }
 
 gboolean
+vitrine_machine_tray_is_open (VitrineMachine *self, const char *id)
+{
+  return FALSE;
+}
+
+gboolean
 vitrine_machine_change_medium (VitrineMachine *self, const char *id, const char *path,
                                gboolean force, GError **error)
 {

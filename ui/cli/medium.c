@@ -23,15 +23,47 @@ find_drive (VitrineConfig *config, const char *id)
   return g_list_model_get_item (vitrine_config_get_cdroms (config), (guint) n);
 }
 
-static void
-print_drives (VitrineConfig *config)
+static gboolean
+is_on (const char *folder)
 {
+  g_autofree char *state = vt_control_query_state (folder, NULL);
+  return !g_str_equal (state, "off") && !g_str_equal (state, "crashed");
+}
+
+/* (transfer full): the ids of the drives whose tray is out, where the machine is on. */
+static GHashTable *
+find_open_trays (const char *folder)
+{
+  GHashTable *open = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GDBusConnection) connection = is_on (folder) ? vt_control_connect (folder, NULL) : NULL;
+  g_autoptr (GVariant) answer =
+      connection ? vt_control_call (connection, "ListMedia", NULL, 5000, NULL) : NULL;
+  g_autoptr (GVariantIter) drives = NULL;
+  const char *id;
+  gboolean    is_open;
+  if (!answer)
+    return open;
+  g_variant_get (answer, "(a(sb))", &drives);
+  while (g_variant_iter_next (drives, "(&sb)", &id, &is_open))
+    if (is_open)
+      g_hash_table_add (open, g_strdup (id));
+  return open;
+}
+
+static void
+print_drives (VitrineConfig *config, const char *folder)
+{
+  g_autoptr (GHashTable) open = find_open_trays (folder);
   GListModel *drives = vitrine_config_get_cdroms (config);
   for (guint i = 0; i < g_list_model_get_n_items (drives); i++)
     {
       g_autoptr (VitrineCdrom) drive = g_list_model_get_item (drives, i);
       const char *path = vitrine_cdrom_get_path (drive);
-      g_print (DRIVE_PREFIX "%u  %s\n", i, *path ? path : _("empty"));
+      g_autofree char *id = g_strdup_printf (DRIVE_PREFIX "%u", i);
+      if (*path && g_hash_table_contains (open, id))
+        g_print (_("%s  ejected by the guest (%s)\n"), id, path);
+      else
+        g_print ("%s  %s\n", id, *path ? path : _("empty"));
     }
 }
 
@@ -41,13 +73,12 @@ change (const char *folder, VitrineConfig *config, const char *id, const char *p
 {
   GError *error = NULL;
   g_autoptr (VitrineCdrom) drive = find_drive (config, id);
-  g_autofree char *state = vt_control_query_state (folder, NULL);
   if (!drive)
     {
       vt_cli_warn (_("The machine has no CD drive “%s”; “vitrine medium NAME” lists them."), id);
       return VT_EXIT_NOT_FOUND;
     }
-  if (!g_str_equal (state, "off") && !g_str_equal (state, "crashed"))
+  if (is_on (folder))
     {
       g_autoptr (GDBusConnection) connection = vt_control_connect (folder, &error);
       g_autoptr (GVariant) answer = NULL;
@@ -94,7 +125,7 @@ vt_cli_medium (const VtCommand *command, int argc, char **argv)
     return change (folder, config, id, "", force);
   if (!file)
     {
-      print_drives (config);
+      print_drives (config, folder);
       return VT_EXIT_OK;
     }
   g_autofree char *path = g_canonicalize_filename (file, NULL);

@@ -31,7 +31,7 @@ static const char description[]
       "<arg type='u' name='count' direction='in'/></method>"
       "<method name='Move'><arg type='i' name='x' direction='in'/>"
       "<arg type='i' name='y' direction='in'/></method>"
-      "<method name='ListMedia'><arg type='as' name='ids' direction='out'/></method>"
+      "<method name='ListMedia'><arg type='a(sb)' name='drives' direction='out'/></method>"
       "<method name='ChangeMedium'><arg type='s' name='id' direction='in'/>"
       "<arg type='s' name='path' direction='in'/><arg type='b' name='force' direction='in'/></method>"
       "<signal name='StateChanged'><arg type='s' name='state'/><arg type='s' name='status'/></signal>"

@@ -275,9 +275,12 @@ static void
 handle_list_media (VtControlServer *server, GVariant *parameters, GDBusMethodInvocation *invocation)
 {
   g_autofree char **ids = vitrine_machine_list_media (server->machine);
-  const char       *none[] = { NULL };
-  g_dbus_method_invocation_return_value (
-      invocation, g_variant_new ("(^as)", ids ? (const char *const *) ids : none));
+  GVariantBuilder   drives;
+  g_variant_builder_init (&drives, G_VARIANT_TYPE ("a(sb)"));
+  for (unsigned i = 0; ids[i]; i++)
+    g_variant_builder_add (&drives, "(sb)", ids[i],
+                           vitrine_machine_tray_is_open (server->machine, ids[i]));
+  g_dbus_method_invocation_return_value (invocation, g_variant_new ("(a(sb))", &drives));
 }
 
 static void
