@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The test guest: every device driven from inside, on one and on several processors, and every way
 in which a guest ends."""
-import os, re, struct, sys
+import os, re, struct, sys, tempfile
+
+from PIL import Image
 
 sys.path.insert(0, os.path.dirname(__file__))
 from machine import BUILD, Machine, expect, main
 
 ELF = os.path.join(BUILD, "tests/guest/guest.elf")
 BZIMAGE = os.path.join(BUILD, "tests/guest/guest.bzimage")
-DEVICES = "serial rtc i8042 pit hpet pmtimer lapic pci fwcfg acpi smbus vga ahci msi cdrom".split()
+DEVICES = ("serial serials rtc i8042 pit hpet pmtimer lapic pci rootports fwcfg acpi smbus modes "
+           "ahci ahciwrite ncq trim msi intx cdrom").split()
 ISO = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso"
 
 
@@ -27,14 +30,94 @@ def passed(m, words):
 
 
 def devices():
-  import tempfile
   with tempfile.TemporaryDirectory() as t:
-    with Machine("--kernel", ELF, "--append", " ".join(DEVICES), "--iso", ISO, "--disk", disk(t),
+    image = disk(t)
+    with Machine("--kernel", ELF, "--append", " ".join(DEVICES), "--iso", ISO, "--disk", image,
                  "--memory", "256") as m:
+      m.configure(serials=[{"backend": "socket"} for _ in range(4)])
       m.start()
+      m.wait_text("REAL MODE SAYS HELLO", 240)
       code = m.wait_exit(240)
       passed(m, DEVICES)
       expect(code == 1, f"the exit status is 2 * failed + 1, and was {code}")
+    with open(image, "rb") as f:
+      data = f.read()
+    expect(len(data) == 4096 * 512, "the image has kept its size")
+    expect(data[51200:53248] == bytes((i * 7 + (i >> 8)) & 255 for i in range(2048)), "written sectors")
+    expect(data[300 * 512:308 * 512] == bytes(8 * 512), "trimmed sectors")
+    expect(data[308 * 512:309 * 512] == struct.pack("<I", 308) + bytes(508), "their neighbour")
+
+
+def media():
+  """The guest ejects its CD, and gets another one from the host."""
+  with Machine("--kernel", ELF, "--append", "media", "--iso", ISO) as m:
+    m.start()
+    m.wait_serial("EJECTED", 120)
+    expect("ejected by the guest" in m.vitrine("medium", m.name), "the host is told of the ejection")
+    m.vitrine("medium", m.name, "cd0", ISO)
+    expect(f"cd0  {ISO}" in m.vitrine("medium", m.name), "the host has the new medium")
+    expect(m.wait_exit(120) == 1, "no test failed")
+    passed(m, ["media"])
+
+
+def debug_port():
+  with Machine("--kernel", ELF, "--append", "debugport") as m:
+    m.env["VITRINE_TRACE"] = "debug-port"
+    m.start()
+    expect(m.wait_exit(120) == 1, "no test failed")
+    passed(m, ["debugport"])
+    expect("GUEST SPEAKS" in m.messages(), "the port's text is in the log")
+
+
+def look(m, name, check):
+  """What the guest has drawn, pixel by pixel, by one screenshot; then the key that it waits for."""
+  m.wait_serial(f"LOOK {name}\r?\n", 120)
+  def right():
+    with Image.open(m.screenshot()) as picture:
+      return check(picture.convert("RGB"))
+  m.until(right, 20, f"the picture of {name}", True)
+  m.key("space")
+
+
+def six(v):
+  """A DAC component: six bits, widened to eight as the hardware's are."""
+  return v << 2 | v >> 4
+
+
+def is_picture(picture, size, color, step=1):
+  if picture.size != size:
+    return False
+  pixels = picture.load()
+  return all(pixels[x, y] == color(x, y)
+             for y in range(0, size[1], step) for x in range(0, size[0], step))
+
+
+def display():
+  """Text, linear, planar and chained modes; then the display that has nothing but a frame buffer."""
+  with Machine("--kernel", ELF, "--append", "vga") as m:
+    m.start()
+    m.wait_serial("LOOK text", 240)
+    m.wait_text("^\n*     VITRINE", 20)
+    m.key("space")
+    look(m, "vbe", lambda p: is_picture(p, (640, 480), lambda x, y:
+                                        (y & 255, 0, x & 255) if x % 16 == 0 else (0, 0, 0)))
+    look(m, "planar", lambda p: is_picture(p, (640, 480), lambda x, y:
+                                           (six(4 * (x // 40)), six(63 - 4 * (x // 40)), six(32))))
+    def chained(x, y):
+      v = (x // 2 + y // 2) & 255
+      return six(v >> 2), six(v & 63), six(63 - (v >> 2))
+    look(m, "chained", lambda p: is_picture(p, (640, 400), chained))
+    expect(m.wait_exit(120) == 1, "no test failed")
+    passed(m, ["vga"])
+  with Machine("--kernel", ELF, "--append", "bochs", "--display", "bochs-display") as m:
+    m.start()
+    def five_six_five(x, y):
+      v = x >> 5
+      red, green, blue = y >> 5, 0, v
+      return (red << 3 | red >> 2, green, blue << 3 | blue >> 2) if x % 32 == 0 else (0, 0, 0)
+    look(m, "bochs", lambda p: is_picture(p, (800, 600), five_six_five))
+    expect(m.wait_exit(120) == 1, "no test failed")
+    passed(m, ["bochs"])
 
 
 def smp():
@@ -112,4 +195,4 @@ def pause_resume():
     m.wait_exit(20)
 
 
-main(devices, smp, bzimage_initrd, power_off, resets, triple_fault, undefined, pause_resume)
+main(devices, media, debug_port, display, smp, bzimage_initrd, power_off, resets, triple_fault, undefined, pause_resume)

@@ -117,9 +117,12 @@ void     pci_write (uint8_t devfn, unsigned offset, uint32_t value);
 unsigned pci_capability (uint8_t devfn, uint8_t id);
 /* The base of BAR @n, sized and enabled as the firmware left it, or assigned @fallback. */
 uint64_t pci_bar (uint8_t devfn, unsigned n, uint32_t fallback);
+extern uint8_t buffer[16384]; /* For whoever transfers something; page-aligned. */
+bool     same (const void *a, const char *b, unsigned n);
 
 /* The tests. */
 bool test_serial (void);
+bool test_serials (void);
 bool test_rtc (void);
 bool test_i8042 (void);
 bool test_pit (void);
@@ -127,12 +130,21 @@ bool test_hpet (void);
 bool test_pm_timer (void);
 bool test_lapic_timer (void);
 bool test_smp (void);
+bool test_modes (void);
+bool test_debug_port (void);
+bool test_smbus (void);
 bool test_pci (void);
+bool test_root_ports (void);
 bool test_fw_cfg (void);
 bool test_acpi (void);
-bool test_smbus (void);
 bool test_vga (void);
+bool test_bochs_display (void);
 bool test_ahci (void);
-bool test_msi (void);
+bool test_ahci_write (void);
+bool test_ncq (void);
+bool test_trim (void);
 bool test_cdrom (void);
+bool test_media (void);
+bool test_msi (void);
+bool test_intx (void);
 bool test_bench (void);

@@ -210,6 +210,58 @@ test_lapic_timer (void)
   return true;
 }
 
+/* COM1 carries the report; COM3 and COM4, by their scratch registers and loopback. */
+bool
+test_serials (void)
+{
+  static const uint16_t ports[] = { 0x3e8, 0x2e8 };
+
+  for (unsigned i = 0; i < 2; i++)
+    {
+      const uint16_t com = ports[i];
+
+      outb (com + 7, (uint8_t) (0xa5 + i));
+      CHECK (inb (com + 7) == (uint8_t) (0xa5 + i), inb (com + 7));
+      outb (com + 3, 0x03);
+      outb (com + 2, 0x07);
+      outb (com + 4, 0x1b);
+      outb (com, (uint8_t) ('p' + i));
+      for (unsigned ms = 0; ms < 100 && (inb (com + 5) & 1) == 0; ms++)
+        delay_ms (1);
+      CHECK (inb (com) == (uint8_t) ('p' + i), inb (com + 5));
+      outb (com + 4, 0);
+    }
+  return true;
+}
+
+/* The firmware's log port says that it is there, and takes what it's given. */
+bool
+test_debug_port (void)
+{
+  CHECK (inb (0x402) == 0xe9, inb (0x402));
+  for (const char *c = "GUEST SPEAKS\n"; *c != '\0'; c++)
+    outb (0x402, (uint8_t) *c);
+  return true;
+}
+
+int  visit_real_mode (void);
+extern const char low[], low_end[];
+
+/* Down to real mode and back; the BIOS's answers are its own, so that interrupts by the real-mode table
+ * have worked. */
+bool
+test_modes (void)
+{
+  volatile uint8_t *page = (volatile uint8_t *) 0x9000;
+  int               kib;
+
+  for (unsigned i = 0; low + i < low_end; i++)
+    page[i] = (uint8_t) low[i];
+  kib = visit_real_mode ();
+  CHECK (kib > 500 && kib <= 640, kib);
+  return true;
+}
+
 extern const char trampoline[], trampoline_end[];
 extern volatile uint32_t ap_arrived;
 volatile uint32_t        ap_arrived;

@@ -41,6 +41,7 @@ start32:
         jmp     3b
 
         .code32
+        .globl  enter_long
 enter_long:
         popl    %edx                    /* The 64-bit code to go on at. */
         lgdt    gdt_pointer
@@ -136,6 +137,7 @@ common:
 
         .section .data
         .align  16
+        .globl  gdt
 gdt:    .quad   0
         .quad   0x00af9b000000ffff      /*  8: 64-bit code */
         .quad   0x00cf93000000ffff      /* 16: data */
