@@ -14,6 +14,10 @@
 #include "platform/fw-cfg.h"
 #include "platform/hpet.h"
 #include "platform/i8042.h"
+#include "platform/i8254.h"
+#include "platform/i8259.h"
+#include "platform/ioapic.h"
+#include "platform/lapic.h"
 #include "platform/mc146818.h"
 #include "platform/pflash.h"
 #include "platform/port92.h"
@@ -30,8 +34,12 @@ const VtDeviceClass *const vt_device_classes[] = {
   &vt_fw_cfg_class,
   &vt_hpet_class,
   &vt_i8042_class,
+  &vt_i8254_class,
+  &vt_i8259_class,
   &vt_ich9_lpc_class,
   &vt_ich9_smbus_class,
+  &vt_ioapic_class,
+  &vt_lapic_class,
   &vt_mc146818_class,
   &vt_pcie_root_port_class,
   &vt_pflash_class,

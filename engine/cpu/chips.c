@@ -2,7 +2,7 @@
  *
  * The saved state of the PIC pair, the I/O APIC, the interval timer and the paravirtual clock.
  */
-#include "chips.h"
+#include "vt-chips.h"
 
 static const VtStateField pic_fields[] = {
   VT_STATE (VtPicState, last_irr),

@@ -38,7 +38,8 @@ typedef enum
  * min_size and the bytes picked; a narrower write is dropped unless min_size is 1 (a chip with byte
  * enables decodes bytes and says so). NULL read gives all-ones, NULL write is dropped.
  * @unlocked ops are called without the context's lock, from any number of threads: they are for
- * dispatchers to devices of other contexts, and touch nothing but atomics of their own. */
+ * dispatchers to devices of other contexts, which touch nothing but atomics of their own, and for
+ * interrupt controllers, which every thread reaches and which have a lock of their own, a leaf. */
 typedef struct
 {
   const char *name;
@@ -51,6 +52,7 @@ typedef struct
 typedef enum
 {
   VT_DEVICE_PCI = 1 << 0, /* The struct begins with a VtPciFunction (vt-pci.h). */
+  VT_DEVICE_IN_CPU = 1 << 1, /* Part of a vCPU, with which the machine saves it. */
 } VtDeviceFlags;
 
 struct VtDeviceClass

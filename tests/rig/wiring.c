@@ -11,12 +11,16 @@
 #include "pci/ich9-smbus.h"
 #include "pci/pcie-root-port.h"
 #include "pci/q35-host.h"
+#include "platform/apic-bus.h"
 #include "platform/bios-rom.h"
 #include "platform/debug-exit.h"
 #include "platform/debug-port.h"
 #include "platform/fw-cfg.h"
 #include "platform/hpet.h"
 #include "platform/i8042.h"
+#include "platform/i8254.h"
+#include "platform/i8259.h"
+#include "platform/ioapic.h"
 #include "platform/mc146818.h"
 #include "platform/pflash.h"
 #include "platform/port92.h"
@@ -352,6 +356,142 @@ wire_i8042 (VtRig *rig)
   kbc->input = rig->input = vt_input_new ();
 }
 
+/* The HPET takes the timer's place, and gives it back. */
+static void
+i8254_event (VtRig *rig, unsigned kind, uint32_t value)
+{
+  vt_context_lock (rig->context);
+  vt_i8254_take ((VtI8254 *) rig->dev, (kind & 1) != 0);
+  vt_context_unlock (rig->context);
+}
+
+static void
+wire_i8254 (VtRig *rig)
+{
+  ((VtI8254 *) rig->dev)->irq = vt_rig_line (rig);
+  rig->event = i8254_event;
+}
+
+/* Lines, and a processor. */
+static void
+i8259_event (VtRig *rig, unsigned kind, uint32_t value)
+{
+  VtI8259 *pic = (VtI8259 *) rig->dev;
+
+  if ((kind & 1) != 0)
+    vt_i8259_input (pic, value % VT_I8259_INPUTS, (kind & 2) != 0);
+  else
+    vt_i8259_acknowledge (pic);
+}
+
+static void
+wire_i8259 (VtRig *rig)
+{
+  ((VtI8259 *) rig->dev)->intr = vt_rig_line (rig);
+  rig->event = i8259_event;
+}
+
+static bool
+ioapic_send_cb (void *data, uint64_t address, uint32_t message)
+{
+  return ++((VtRig *) data)->edges % 3 != 0;
+}
+
+static void
+ioapic_event (VtRig *rig, unsigned kind, uint32_t value)
+{
+  VtIoapic *ioapic = (VtIoapic *) rig->dev;
+
+  if ((kind & 1) != 0)
+    vt_ioapic_input (ioapic, value % VT_IOAPIC_PINS, (kind & 2) != 0);
+  else
+    vt_ioapic_eoi (ioapic, (uint8_t) value);
+}
+
+static void
+wire_ioapic (VtRig *rig)
+{
+  VtIoapic *ioapic = (VtIoapic *) rig->dev;
+
+  ioapic->send = ioapic_send_cb;
+  ioapic->bus = rig;
+  rig->event = ioapic_event;
+}
+
+/* Messages, the PIC, and what the processor does beside its registers. */
+static void
+lapic_event (VtRig *rig, unsigned kind, uint32_t value)
+{
+  static const uint32_t msrs[] = { 0x1b, 0x6e0, 0x800 };
+  VtLapic              *lapic = (VtLapic *) rig->dev;
+  uint32_t              index = msrs[value % 3];
+  uint64_t              v;
+
+  if (index == 0x800)
+    index += value >> 2 & 0x3f;
+  switch (kind)
+    {
+    case 0:
+      vt_apic_bus_write (lapic->bus, 0xfee00000 | (value & 0xf) << 12, value >> 4);
+      break;
+    case 1:
+      vt_line_set (lapic->bus->intr, (value & 1) != 0);
+      break;
+    case 2:
+      rig->edges += (uint64_t) vt_lapic_acknowledge (lapic);
+      break;
+    case 3:
+      rig->edges += vt_lapic_take (lapic, (VtCpuSignal) (value & 0x1f), NULL);
+      break;
+    case 4:
+      vt_lapic_read_msr (lapic, index, &v);
+      rig->edges += v;
+      break;
+    case 5:
+      /* Values that are taken: modes of the base, times near now, interrupt commands. */
+      v = index == 0x1b ? 0xfee00000 | (value >> 4 & 3) << 10 : value >> 8;
+      vt_lapic_write_msr (lapic, index, index == 0x6e0 ? v + (uint64_t) vt_clock_now (rig->clock) : v);
+      break;
+    case 6:
+      vt_lapic_set_cr8 (lapic, value);
+      break;
+    default:
+      vt_lapic_tsc_changed (lapic);
+      break;
+    }
+}
+
+static void
+free_apic_bus_cb (void *bus)
+{
+  vt_apic_bus_free (bus);
+}
+
+static void
+wire_lapic (VtRig *rig)
+{
+  VtLapic *lapic = (VtLapic *) rig->dev;
+
+  lapic->bus = vt_apic_bus_new ();
+  vt_rig_defer (rig, free_apic_bus_cb, lapic->bus);
+  rig->event = lapic_event;
+}
+
+/* A second processor. */
+static void
+populate_lapic (VtRig *rig)
+{
+  const VtDeviceEnv env = { .context = rig->context, .clock = rig->clock, .space = rig->space };
+  VtLapic          *other = (VtLapic *) vt_device_new (&vt_lapic_class, "other", &env);
+
+  other->id = 1;
+  other->bus = ((VtLapic *) rig->dev)->bus;
+  if (!vt_device_realize (&other->dev, NULL))
+    g_assert_not_reached ();
+  vt_device_resume (&other->dev);
+  g_ptr_array_add (rig->neighbours, other);
+}
+
 static void
 wire_mc146818 (VtRig *rig)
 {
@@ -430,8 +570,12 @@ static const struct
   { "fw-cfg", wire_fw_cfg, NULL },
   { "hpet", wire_hpet, NULL },
   { "i8042", wire_i8042, NULL },
+  { "i8254", wire_i8254, NULL },
+  { "i8259", wire_i8259, NULL },
   { "ich9-lpc", wire_ich9_lpc, NULL },
   { "ich9-smbus", wire_ich9_smbus, NULL },
+  { "ioapic", wire_ioapic, NULL },
+  { "lapic", wire_lapic, populate_lapic },
   { "mc146818", wire_mc146818, NULL },
   { "pcie-root-port", NULL, populate_pcie_root_port },
   { "pflash", wire_pflash, NULL },

@@ -234,9 +234,9 @@ set_clock (VtCpuEngine *engine, const void *data, GError **error)
 }
 
 const VtCpuPart vt_kvm_parts[VT_KVM_N_PARTS] = {
-  { "cpu/pic", "pic-8259", &vt_pic_pair_state, get_pic, set_pic },
+  { "cpu/pic", "i8259", &vt_pic_pair_state, get_pic, set_pic },
   { "cpu/ioapic", "ioapic", &vt_ioapic_state, get_ioapic, set_ioapic },
-  { "cpu/pit", "pit-8254", &vt_pit_state, get_pit, set_pit },
+  { "cpu/pit", "i8254", &vt_pit_state, get_pit, set_pit },
   { "cpu/pvclock", "pvclock", &vt_pvclock_state, get_clock, set_clock },
 };
 

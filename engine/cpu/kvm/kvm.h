@@ -8,8 +8,8 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 
-#include "../chips.h"
 #include "../vcpu.h"
+#include "vt-chips.h"
 
 extern const VtVcpuOps vt_kvm_ops;
 
