@@ -8,6 +8,7 @@
  */
 #include "acpi/acpi.h"
 #include "boot/boot.h"
+#include "chips.h"
 #include "gpu/bochs-display.h"
 #include "gpu/vga.h"
 #include "pci/ich9-lpc.h"
@@ -115,6 +116,46 @@ add_memory (Board *b, GError **error)
     vt_machine_map_ram (b->machine, VT_MIB, b->low_ram - VT_MIB, VT_MIB);
   if (b->high_ram != 0)
     vt_machine_map_ram (b->machine, b->low_ram, b->high_ram, FOUR_GIB);
+  return true;
+}
+
+static void
+free_chips_cb (void *chips)
+{
+  vt_pc_chips_free (chips);
+}
+
+/* The interrupt controllers and the interval timer, for a CPU engine that has none inside. They are
+ * saved where KVM's are, so that either engine can go on from what the other has saved. */
+static bool
+add_chips (Board *b, GError **error)
+{
+  const VtDeviceEnv *env;
+  VtPcChips         *chips;
+
+  if (!vt_machine_wants_chips (b->machine))
+    return true;
+  chips = vt_pc_chips_new ();
+  vt_machine_own (b->machine, chips, free_chips_cb);
+  env = vt_machine_env_new (b->machine, "apic");
+  for (unsigned n = 0; n < vt_machine_n_cpus (b->machine); n++)
+    {
+      g_autofree char *path = g_strdup_printf ("cpu/%u/lapic", n);
+      VtLapic         *lapic = (VtLapic *) vt_machine_add (b->machine, &vt_lapic_class, path, env);
+
+      lapic->id = n;
+      lapic->bus = chips->bus;
+      if (!realize (lapic, error))
+        return false;
+    }
+  chips->pic = add (b, &vt_i8259_class, "cpu/pic");
+  chips->ioapic = add (b, &vt_ioapic_class, "cpu/ioapic");
+  chips->pit = add (b, &vt_i8254_class, "cpu/pit");
+  vt_pc_chips_wire (chips);
+  chips->pit->irq = gsi (b, 0);
+  if (!realize (chips->pic, error) || !realize (chips->ioapic, error) || !realize (chips->pit, error))
+    return false;
+  vt_machine_set_chips (b->machine, &chips->chips);
   return true;
 }
 
@@ -557,7 +598,7 @@ static bool
 q35_build (VtMachine *machine, VitrineConfig *config, GError **error)
 {
   static bool (*const steps[]) (Board *, GError **) = {
-    add_memory,   add_chipset, add_firmware_rom, add_timers, add_platform,        add_serial_ports,
+    add_memory,   add_chips,   add_chipset, add_firmware_rom, add_timers, add_platform,        add_serial_ports,
     add_display,  add_storage, add_firmware_config, add_kernel,       add_tables,
   };
   Board board = { .machine = machine, .config = config };

@@ -115,7 +115,7 @@ vt_cpus_wait (VtCpuEngine *engine, int64_t timeout_ns, unsigned *culprit)
 bool
 vt_cpus_reset (VtCpuEngine *engine, GError **error)
 {
-  if (!engine->ops->reset_chips (engine, error))
+  if (engine->ops->reset_chips && !engine->ops->reset_chips (engine, error))
     return false;
   for (unsigned i = 0; i < engine->config.n_cpus; i++)
     if (!engine->ops->reset (engine->cpus[i], error))

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "memory/space.h"
+#include "vt-chips.h"
 #include "vt-line.h"
 #include "vt-state.h"
 
@@ -88,7 +89,7 @@ typedef struct
   uint64_t     dr[4], dr6, dr7;
   uint32_t     mp_state; /* VtCpuMpState. */
   VtCpuEvents  events;
-  uint8_t      lapic[1024]; /* The register page: register N at byte offset N (SDM volume 3, 11.4.1). */
+  uint8_t      lapic[VT_LAPIC_PAGE];
   uint32_t     n_msrs, xsave_size, pad_;
   VtCpuMsr     msr[VT_CPU_MSRS];     /* By rising index; EFER and the APIC base are above. */
   uint8_t      xsave[VT_CPU_XSAVE];  /* The standard format, @xsave_size bytes of it used. */
@@ -173,6 +174,11 @@ struct VtVcpuOps
   bool (*reset) (VtCpu *cpu, GError **error);
   /* What CPUID answers on @cpu: EAX, EBX, ECX, EDX; zeros for a leaf that is not there. */
   void (*cpuid) (VtCpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+  /* An engine without interrupt controllers of its own has this, and takes the board's before the first
+   * run (vt-chips.h); they are reset, saved and paused as devices, but for the local APICs, which are
+   * part of the vCPUs' state. What follows may be NULL then. */
+  void (*attach) (VtCpuEngine *engine, const VtChips *chips);
 
   /* Interrupts; any thread, never blocking. GSI 0 is pin 2 of the I/O APIC, as the MADT says. */
   void (*set_gsi) (VtCpuEngine *engine, unsigned gsi, bool level);

@@ -8,6 +8,7 @@
 #include "vitrine-config.h"
 #include "vt-block.h"
 #include "vt-char.h"
+#include "vt-chips.h"
 #include "vt-console.h"
 #include "vt-device.h"
 #include "vt-input.h"
@@ -46,6 +47,10 @@ VtInput *vt_machine_input (VtMachine *machine);
  * CPU engine serves them is not the board's business. Share lines with vt_line_share(). */
 VtLine          *vt_machine_gsi (VtMachine *machine, unsigned gsi);
 const VtMsiSink *vt_machine_msi (VtMachine *machine);
+/* Whether the CPU engine has no interrupt controllers of its own: then the board makes them before
+ * anything that has an interrupt, and gives them here. Their devices are the first to be reset. */
+bool             vt_machine_wants_chips (VtMachine *machine);
+void             vt_machine_set_chips (VtMachine *machine, const VtChips *chips);
 /* Address line 20 is always open under KVM, as on every such machine: the kernel has no way to mask
  * it, and no firmware or system since the 80286 depends on the wrap. The call is for a translator. */
 void             vt_machine_set_a20 (VtMachine *machine, bool enabled);

@@ -38,6 +38,8 @@ vt_machine_free (VtMachine *machine)
   for (unsigned i = machine->devices->len; i-- > 0;)
     vt_device_free (machine->devices->pdata[i]);
   g_ptr_array_unref (machine->devices);
+  /* The lines that go now have nobody left to tell. */
+  machine->chips = (VtChips){ 0 };
   for (unsigned i = machine->owned->len; i-- > 0;)
     {
       const VtOwned *owned = &g_array_index (machine->owned, VtOwned, i);
@@ -128,12 +130,22 @@ vt_machine_build (VtMachine *machine, GError **error)
   return board->build (machine, machine->config, error);
 }
 
+/* The engine's chips, or the board's; the tests' engine listens beside them. */
+static void
+set_gsi (VtMachine *machine, unsigned n, bool level)
+{
+  if (machine->chips.ops)
+    machine->chips.ops->set_gsi (machine->chips.data, n, level);
+  if (machine->cpus->ops->set_gsi)
+    machine->cpus->ops->set_gsi (machine->cpus, n, level);
+}
+
 void
 vt_machine_replay_lines (VtMachine *machine)
 {
   for (unsigned i = 0; i < VT_CPU_GSIS; i++)
     if (machine->gsi[i])
-      machine->cpus->ops->set_gsi (machine->cpus, i, vt_line_level (machine->gsi[i]));
+      set_gsi (machine, i, vt_line_level (machine->gsi[i]));
 }
 
 /* Services ------------------------------------------------------------------------------------- */
@@ -186,8 +198,7 @@ vt_machine_input (VtMachine *machine)
 static void
 gsi_cb (void *data, unsigned n, bool level)
 {
-  VtMachine *machine = data;
-  machine->cpus->ops->set_gsi (machine->cpus, n, level);
+  set_gsi (data, n, level);
 }
 
 VtLine *
@@ -206,6 +217,20 @@ vt_machine_msi (VtMachine *machine)
   return &machine->msi;
 }
 
+bool
+vt_machine_wants_chips (VtMachine *machine)
+{
+  return machine->cpus->ops->attach != NULL;
+}
+
+void
+vt_machine_set_chips (VtMachine *machine, const VtChips *chips)
+{
+  machine->chips = *chips;
+  machine->msi = (VtMsiSink){ chips->ops->msi, chips->data };
+  machine->cpus->ops->attach (machine->cpus, chips);
+}
+
 void
 vt_machine_set_a20 (VtMachine *machine, bool enabled)
 {
@@ -216,7 +241,10 @@ static void
 hpet_legacy_cb (void *data, unsigned n, bool level)
 {
   VtMachine *machine = data;
-  machine->cpus->ops->set_timer_taken (machine->cpus, level);
+  if (machine->chips.ops)
+    machine->chips.ops->set_timer_taken (machine->chips.data, level);
+  if (machine->cpus->ops->set_timer_taken)
+    machine->cpus->ops->set_timer_taken (machine->cpus, level);
 }
 
 VtLine *

@@ -145,7 +145,8 @@ stop_clock (VtDriver *driver)
 {
   if (!driver->clock_running)
     return;
-  driver->machine->cpus->ops->freeze (driver->machine->cpus);
+  if (driver->machine->cpus->ops->freeze)
+    driver->machine->cpus->ops->freeze (driver->machine->cpus);
   vt_clock_stop (driver->machine->clock);
   driver->clock_running = false;
 }
@@ -230,7 +231,8 @@ go (VtDriver *driver)
   driver->draining = false;
   if (!driver->clock_running)
     {
-      driver->machine->cpus->ops->thaw (driver->machine->cpus);
+      if (driver->machine->cpus->ops->thaw)
+        driver->machine->cpus->ops->thaw (driver->machine->cpus);
       vt_clock_start (driver->machine->clock);
       driver->clock_running = true;
     }

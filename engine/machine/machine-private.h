@@ -50,6 +50,7 @@ struct VtMachine
   VtLine      *hpet_legacy;
   VtLine      *power_button; /* The board's. */
   VtMsiSink    msi;
+  VtChips      chips;      /* The board's, where the CPU engine has none. */
   VtDriver    *driver;
 };
 

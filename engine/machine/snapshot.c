@@ -168,6 +168,8 @@ list_items (VtMachine *machine)
   for (unsigned i = 0; i < machine->devices->len; i++)
     {
       VtDevice *dev = machine->devices->pdata[i];
+      if (dev->klass->flags & VT_DEVICE_IN_CPU)
+        continue;
       add_item (items, g_strdup (dev->path), dev->klass->id, dev->klass->state->version,
                 &(Item){ .dev = dev });
     }
