@@ -142,6 +142,35 @@ second_boot (void)
   return second;
 }
 
+/* Tells what the keyboard sends, and powers off when the power button is pressed (PM1_STS's bit 8, at
+ * 0x600 as every q35 firmware has it). */
+static void
+watch (void)
+{
+  for (;;)
+    {
+      uint8_t status = inb (0x64);
+
+      if (status & 1)
+        {
+          uint8_t byte = inb (0x60);
+
+          if (!(status & 0x20))
+            {
+              print ("KEY ");
+              print_hex (byte, 2);
+              print ("\n");
+            }
+        }
+      if (inw (0x600) & 0x100)
+        {
+          print ("BUTTON\n");
+          power_off ();
+        }
+      relax ();
+    }
+}
+
 static void
 end (const char *word)
 {
@@ -162,6 +191,8 @@ end (const char *word)
     }
   else if (word_is (word, "undefined"))
     __asm__ volatile ("int3");
+  else if (word_is (word, "watch"))
+    watch ();
   else if (word_is (word, "hang"))
     for (;;)
       __asm__ volatile ("hlt");

@@ -39,6 +39,8 @@ set_up (void)
   g_set_application_name (_ ("Vitrine"));
   g_set_prgname (APP_ID);
   gdk_set_program_class (APP_ID);
+  /* Windows with header bars have dialogs with them on every desktop. */
+  g_object_set (gtk_settings_get_default (), "gtk-dialogs-use-header", TRUE, NULL);
 }
 
 static void

@@ -8,8 +8,12 @@
 #include <glib/gi18n.h>
 #include <handy.h>
 
+#include <unistd.h>
+
 #include "control/client.h"
 #include "control/library.h"
+#include "dialogs.h"
+#include "machine-row.h"
 #include "new-dialog.h"
 #include "vitrine-host.h"
 
@@ -25,7 +29,8 @@ struct _VtLibraryWindow
   GtkWidget  *info_bar;
   GtkLabel   *info_label, *health;
   guint       timer;
-  gboolean    asking; /* A look at the library is under way. */
+  gboolean    asking;     /* A look at the library is under way. */
+  gboolean    unreadable; /* The last one failed. */
 };
 
 G_DEFINE_TYPE (VtLibraryWindow, vt_library_window, GTK_TYPE_APPLICATION_WINDOW)
@@ -35,37 +40,27 @@ static void refresh (VtLibraryWindow *window);
 static void
 show_error (VtLibraryWindow *window, const GError *error)
 {
-  if (error == NULL)
+  /* The window may have been closed meanwhile. */
+  if (error == NULL || window->timer == 0)
     return;
   gtk_label_set_text (window->info_label, error->message);
   gtk_widget_show (window->info_bar);
 }
 
-/* What one look at the library finds; made on a worker thread. */
-typedef struct
-{
-  char *name, *state, *summary;
-} Entry;
-
-static void
-entry_free (gpointer data)
-{
-  Entry *entry = data;
-
-  g_free (entry->name);
-  g_free (entry->state);
-  g_free (entry->summary);
-  g_free (entry);
-}
-
+/* What a machine is, or what its user should know of it before that. @status: of its process. */
 static char *
-summarize (const char *folder)
+summarize (VtMachineEntry *entry, VitrineConfig *config, GVariant *status, const GError *error)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (VitrineConfig) config = vitrine_config_load (folder, &error);
+  const char *text = "";
 
   if (config == NULL)
     return g_strdup (error->message);
+  if (status != NULL)
+    g_variant_lookup (status, "status", "&s", &text);
+  if (*text != '\0')
+    return g_strdup (text);
+  if (g_strcmp0 (entry->state, "crashed") == 0)
+    return g_strdup (_ ("Its process ended without a word; the log may tell why."));
   return g_strdup_printf (g_dngettext (NULL, "%u processor, %u MiB of memory",
                                        "%u processors, %u MiB of memory",
                                        vitrine_config_get_cpus (config)),
@@ -73,6 +68,31 @@ summarize (const char *folder)
                           (guint) vitrine_config_get_memory (config));
 }
 
+static VtMachineEntry *
+look_at (const char *name)
+{
+  VtMachineEntry  *entry = g_new0 (VtMachineEntry, 1);
+  g_autofree char *folder = vt_library_machine_folder (name);
+  g_autoptr (GVariant) status = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VitrineConfig) config = vitrine_config_load (folder, &error);
+
+  entry->name = g_strdup (name);
+  entry->state = vt_control_query_state (folder, &status);
+  entry->process = status != NULL
+                   || (g_strcmp0 (entry->state, "off") != 0
+                       && g_strcmp0 (entry->state, "crashed") != 0);
+  /* A machine whose file was damaged while it runs still runs. */
+  if (config == NULL && !entry->process)
+    {
+      g_free (entry->state);
+      entry->state = g_strdup ("invalid");
+    }
+  entry->summary = summarize (entry, config, status, error);
+  return entry;
+}
+
+/* On a worker thread. */
 static void
 look (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
@@ -85,122 +105,42 @@ look (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
       g_task_return_error (task, error);
       return;
     }
-  entries = g_ptr_array_new_with_free_func (entry_free);
+  entries = g_ptr_array_new_with_free_func ((GDestroyNotify) vt_machine_entry_free);
   for (char **name = names; *name != NULL; name++)
-    {
-      g_autofree char *folder = vt_library_machine_folder (*name);
-      Entry           *entry = g_new0 (Entry, 1);
-
-      entry->name = g_strdup (*name);
-      entry->state = vt_control_query_state (folder, NULL);
-      entry->summary = summarize (folder);
-      g_ptr_array_add (entries, entry);
-    }
+    g_ptr_array_add (entries, look_at (*name));
   g_task_return_pointer (task, entries, (GDestroyNotify) g_ptr_array_unref);
 }
 
 /* Rows --------------------------------------------------------------------------------------- */
 
-static const char *
-state_text (const char *state)
+static gboolean
+is_listed (GPtrArray *entries, guint first, const char *name)
 {
-  static const struct
-  {
-    const char *state, *text;
-  } texts[] = {
-    { "off", N_ ("Off") },         { "starting", N_ ("Starting…") },
-    { "running", N_ ("Running") }, { "pausing", N_ ("Pausing…") },
-    { "paused", N_ ("Paused") },   { "stopping", N_ ("Stopping…") },
-    { "crashed", N_ ("Crashed") }, { "unresponsive", N_ ("Does not respond") },
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
-    if (g_strcmp0 (texts[i].state, state) == 0)
-      return _ (texts[i].text);
-  return state;
+  for (guint i = first; i < entries->len; i++)
+    if (strcmp (((VtMachineEntry *) entries->pdata[i])->name, name) == 0)
+      return TRUE;
+  return FALSE;
 }
 
-static GMenuModel *
-row_menu (const char *name, const char *state)
-{
-  static const struct
-  {
-    const char *label, *action;
-    gboolean    when_off, when_on;
-  } items[] = {
-    { N_ ("_Start"), "win.start", TRUE, FALSE },
-    { N_ ("_Show Window"), "win.show", FALSE, TRUE },
-    { N_ ("_Pause"), "win.pause", FALSE, TRUE },
-    { N_ ("_Resume"), "win.resume", FALSE, TRUE },
-    { N_ ("Shut _Down"), "win.shut-down", FALSE, TRUE },
-    { N_ ("_Force Off"), "win.force-off", FALSE, TRUE },
-    { N_ ("D_elete…"), "win.delete", TRUE, FALSE },
-  };
-  gboolean paused = g_strcmp0 (state, "paused") == 0;
-  gboolean off = g_strcmp0 (state, "off") == 0 || g_strcmp0 (state, "crashed") == 0;
-  GMenu   *menu = g_menu_new ();
-
-  for (guint i = 0; i < G_N_ELEMENTS (items); i++)
-    {
-      g_autoptr (GMenuItem) item = NULL;
-
-      if (!(off ? items[i].when_off : items[i].when_on) ||
-          g_str_has_suffix (items[i].action, paused ? "pause" : "resume"))
-        continue;
-      item = g_menu_item_new (_ (items[i].label), NULL);
-      g_menu_item_set_action_and_target (item, items[i].action, "s", name);
-      g_menu_append_item (menu, item);
-    }
-  return G_MENU_MODEL (menu);
-}
-
-static GtkWidget *
-row_new (const Entry *entry)
-{
-  GtkWidget       *row = hdy_action_row_new (), *state, *button;
-  g_autofree char *shown = g_markup_escape_text (entry->name, -1);
-  g_autofree char *summary = g_markup_escape_text (entry->summary, -1);
-  g_autoptr (GMenuModel) menu = row_menu (entry->name, entry->state);
-
-  hdy_preferences_row_set_title (HDY_PREFERENCES_ROW (row), shown);
-  hdy_action_row_set_subtitle (HDY_ACTION_ROW (row), summary);
-  gtk_list_box_row_set_activatable (GTK_LIST_BOX_ROW (row), TRUE);
-  state = gtk_label_new (state_text (entry->state));
-  gtk_container_add (GTK_CONTAINER (row), state);
-  button = gtk_menu_button_new ();
-  gtk_button_set_image (GTK_BUTTON (button),
-                        gtk_image_new_from_icon_name ("view-more-symbolic", GTK_ICON_SIZE_BUTTON));
-  gtk_menu_button_set_menu_model (GTK_MENU_BUTTON (button), menu);
-  gtk_widget_set_valign (button, GTK_ALIGN_CENTER);
-  gtk_widget_set_tooltip_text (button, _ ("What to do with this machine"));
-  gtk_style_context_add_class (gtk_widget_get_style_context (button), "flat");
-  gtk_container_add (GTK_CONTAINER (row), button);
-  g_object_set_data_full (G_OBJECT (row), "name", g_strdup (entry->name), g_free);
-  g_object_set_data_full (G_OBJECT (row), "state", g_strdup (entry->state), g_free);
-  g_object_set_data_full (G_OBJECT (row), "summary", g_strdup (entry->summary), g_free);
-  gtk_widget_show_all (row);
-  return row;
-}
-
-/* Rows are made anew only where something has changed, so that an open menu stays open. */
+/* A machine keeps its row, and so the focus and an open menu stay where they are. */
 static void
 update_rows (VtLibraryWindow *window, GPtrArray *entries)
 {
+  GtkListBoxRow *row;
+
   for (guint i = 0; i < entries->len; i++)
     {
-      const Entry   *entry = entries->pdata[i];
-      GtkListBoxRow *row = gtk_list_box_get_row_at_index (window->list, (int) i);
+      const VtMachineEntry *entry = entries->pdata[i];
 
-      if (row != NULL && g_strcmp0 (g_object_get_data (G_OBJECT (row), "name"), entry->name) == 0 &&
-          g_strcmp0 (g_object_get_data (G_OBJECT (row), "state"), entry->state) == 0 &&
-          g_strcmp0 (g_object_get_data (G_OBJECT (row), "summary"), entry->summary) == 0)
-        continue;
-      if (row != NULL)
+      while ((row = gtk_list_box_get_row_at_index (window->list, (int) i)) != NULL
+             && !is_listed (entries, i, vt_machine_row_get_name (VT_MACHINE_ROW (row))))
         gtk_widget_destroy (GTK_WIDGET (row));
-      gtk_list_box_insert (window->list, row_new (entry), (int) i);
+      if (row != NULL && strcmp (vt_machine_row_get_name (VT_MACHINE_ROW (row)), entry->name) == 0)
+        vt_machine_row_update (VT_MACHINE_ROW (row), entry);
+      else
+        gtk_list_box_insert (window->list, vt_machine_row_new (entry), (int) i);
     }
-  for (GtkListBoxRow *row;
-       (row = gtk_list_box_get_row_at_index (window->list, (int) entries->len)) != NULL;)
+  while ((row = gtk_list_box_get_row_at_index (window->list, (int) entries->len)) != NULL)
     gtk_widget_destroy (GTK_WIDGET (row));
   gtk_stack_set_visible_child_name (window->stack, entries->len > 0 ? "machines" : "empty");
 }
@@ -215,13 +155,18 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer data)
   window->asking = FALSE;
   if (entries != NULL)
     {
+      window->unreadable = FALSE;
       /* The window may have been closed meanwhile. */
       if (window->timer != 0)
         update_rows (window, entries);
       g_ptr_array_unref (entries);
     }
-  else
-    show_error (window, error);
+  else if (!window->unreadable)
+    {
+      /* Said once, and not every second. */
+      window->unreadable = TRUE;
+      show_error (window, error);
+    }
 }
 
 static void
@@ -255,11 +200,16 @@ probed_cb (GObject *source, GAsyncResult *result, gpointer data)
 {
   VtLibraryWindow *window = VT_LIBRARY_WINDOW (source);
   g_autoptr (VitrineKvmReport) report = g_task_propagate_pointer (G_TASK (result), NULL);
+  g_autofree char *text = NULL;
 
-  if (report == NULL || window->timer == 0)
+  /* A computer on which machines run well needs no line. */
+  if (report == NULL || window->timer == 0 || report->status == VITRINE_KVM_USABLE)
     return;
-  gtk_label_set_text (window->health, report->sentence);
-  gtk_widget_set_tooltip_text (GTK_WIDGET (window->health), report->remedy);
+  text = report->remedy != NULL && *report->remedy != '\0'
+             ? g_strdup_printf ("%s %s", report->sentence, report->remedy)
+             : g_strdup (report->sentence);
+  gtk_label_set_text (window->health, text);
+  gtk_widget_show (GTK_WIDGET (window->health));
 }
 
 /* Actions ------------------------------------------------------------------------------------ */
@@ -269,7 +219,7 @@ probed_cb (GObject *source, GAsyncResult *result, gpointer data)
 typedef struct
 {
   char       *name;
-  const char *method; /* Of the control interface; NULL: start. */
+  const char *method; /* Of the control interface; NULL: start. "Stop" is more than the call. */
 } Job;
 
 static void
@@ -279,6 +229,19 @@ job_free (gpointer data)
 
   g_free (job->name);
   g_free (job);
+}
+
+static gboolean
+force_off (const char *folder, GError **error)
+{
+  int      process = vt_control_open_process (folder, error);
+  gboolean killed, ok;
+
+  if (process < 0)
+    return FALSE;
+  ok = vt_control_force_off (folder, process, &killed, error);
+  close (process);
+  return ok;
 }
 
 static void
@@ -291,6 +254,8 @@ job_run (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 
   if (folder != NULL && job->method == NULL)
     ok = vt_control_start (job->name, folder, FALSE, &error);
+  else if (folder != NULL && strcmp (job->method, "Stop") == 0)
+    ok = force_off (folder, &error);
   else if (folder != NULL)
     {
       g_autoptr (GDBusConnection) connection = vt_control_connect (folder, &error);
@@ -341,7 +306,30 @@ MACHINE_ACTION (show, "ShowWindow")
 MACHINE_ACTION (pause, "Pause")
 MACHINE_ACTION (resume, "Resume")
 MACHINE_ACTION (shut_down, "ShutDown")
-MACHINE_ACTION (force_off, "Stop")
+MACHINE_ACTION (reset, "Reset")
+
+static void
+force_off_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+  VtLibraryWindow *window = data;
+  const char      *name = g_variant_get_string (parameter, NULL);
+  g_autofree char *question = g_strdup_printf (_ ("Force “%s” off?"), name);
+
+  if (vt_dialog_confirm (GTK_WINDOW (window), question,
+                         _ ("It is like pulling the plug: what the guest has not saved is lost."),
+                         _ ("_Force Off")))
+    do_job (window, name, "Stop");
+}
+
+static void
+log_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+  const char      *name = g_variant_get_string (parameter, NULL);
+  g_autofree char *folder = vt_library_machine_folder (name);
+  g_autofree char *path = vt_control_log_path (folder);
+
+  vt_dialog_show_log (data, name, path);
+}
 
 static void
 delete_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
@@ -349,24 +337,13 @@ delete_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
   VtLibraryWindow *window = data;
   const char      *name = g_variant_get_string (parameter, NULL);
   g_autoptr (GError) error = NULL;
-  GtkWidget *dialog =
-      gtk_message_dialog_new (GTK_WINDOW (window), GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
-                              GTK_MESSAGE_QUESTION, GTK_BUTTONS_NONE, _ ("Delete “%s”?"), name);
-  int response;
+  g_autofree char *question = g_strdup_printf (_ ("Delete “%s”?"), name);
 
-  gtk_message_dialog_format_secondary_text (
-      GTK_MESSAGE_DIALOG (dialog), "%s",
-      _ ("Its settings and the disks in its folder are deleted for good. Disc images and disks "
-         "elsewhere are kept."));
-  gtk_dialog_add_button (GTK_DIALOG (dialog), _ ("_Cancel"), GTK_RESPONSE_CANCEL);
-  gtk_style_context_add_class (
-      gtk_widget_get_style_context (
-          gtk_dialog_add_button (GTK_DIALOG (dialog), _ ("_Delete"), GTK_RESPONSE_ACCEPT)),
-      "destructive-action");
-  gtk_dialog_set_default_response (GTK_DIALOG (dialog), GTK_RESPONSE_CANCEL);
-  response = gtk_dialog_run (GTK_DIALOG (dialog));
-  gtk_widget_destroy (dialog);
-  if (response == GTK_RESPONSE_ACCEPT && !vt_library_delete (name, &error))
+  if (vt_dialog_confirm (GTK_WINDOW (window), question,
+                         _ ("Its settings and the disks in its folder are deleted for good. Disc "
+                            "images and disks elsewhere are kept."),
+                         _ ("_Delete"))
+      && !vt_library_delete (name, &error))
     show_error (window, error);
   refresh (window);
 }
@@ -389,6 +366,8 @@ static const GActionEntry actions[] = {
   { .name = "pause", .activate = pause_cb, .parameter_type = "s" },
   { .name = "resume", .activate = resume_cb, .parameter_type = "s" },
   { .name = "shut-down", .activate = shut_down_cb, .parameter_type = "s" },
+  { .name = "reset", .activate = reset_cb, .parameter_type = "s" },
+  { .name = "log", .activate = log_cb, .parameter_type = "s" },
   { .name = "force-off", .activate = force_off_cb, .parameter_type = "s" },
   { .name = "delete", .activate = delete_cb, .parameter_type = "s" },
 };
@@ -396,11 +375,11 @@ static const GActionEntry actions[] = {
 static void
 row_activated_cb (VtLibraryWindow *window, GtkListBoxRow *row)
 {
-  const char *name = g_object_get_data (G_OBJECT (row), "name");
-  const char *state = g_object_get_data (G_OBJECT (row), "state");
-  gboolean    off = g_strcmp0 (state, "off") == 0 || g_strcmp0 (state, "crashed") == 0;
+  const char *name = vt_machine_row_get_name (VT_MACHINE_ROW (row));
+  const char *action = vt_machine_row_get_default (VT_MACHINE_ROW (row));
 
-  do_job (window, name, off ? NULL : "ShowWindow");
+  if (action != NULL)
+    g_action_group_activate_action (G_ACTION_GROUP (window), action, g_variant_new_string (name));
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <glib/gi18n.h>
 
 #include "control/typist.h"
+#include "dialogs.h"
 #include "screen-view.h"
 
 /* In full screen the bar comes when the pointer touches the top edge, and goes when it is this far
@@ -26,7 +27,7 @@ struct _VtMachineWindow
   gboolean        sized; /* The window has taken the first picture's size. */
 
   GtkHeaderBar *header;
-  GtkWidget    *info_bar, *info_details, *info_reset, *pause_button;
+  GtkWidget    *info_bar, *info_details, *info_reset, *pause_button, *paused;
   GtkLabel     *info_label;
   GtkTextView  *info_text;
   GtkImage     *pause_image;
@@ -138,6 +139,40 @@ update_screen (VtMachineWindow *window)
     }
 }
 
+/* What comes next: from a crash only a restart leads on. */
+static void
+update_pause_button (VtMachineWindow *window, VitrineState state)
+{
+  static const struct
+  {
+    const char *action, *text, *icon;
+  } start = { "win.start", N_ ("Start"), "media-playback-start-symbolic" },
+    pause = { "win.pause", N_ ("Pause"), "media-playback-pause-symbolic" },
+    resume = { "win.resume", N_ ("Resume"), "media-playback-start-symbolic" },
+    restart = { "win.reset", N_ ("Restart"), "view-refresh-symbolic" }, *next;
+
+  next = state == VITRINE_STATE_OFF       ? &start
+         : state == VITRINE_STATE_RUNNING ? &pause
+         : state == VITRINE_STATE_CRASHED ? &restart
+                                          : &resume;
+  gtk_image_set_from_icon_name (window->pause_image, next->icon, GTK_ICON_SIZE_BUTTON);
+  gtk_actionable_set_action_name (GTK_ACTIONABLE (window->pause_button), next->action);
+  gtk_widget_set_tooltip_text (window->pause_button, _ (next->text));
+  atk_object_set_name (gtk_widget_get_accessible (window->pause_button), _ (next->text));
+}
+
+/* A question about a machine that is off by now has no answer, and would keep its process. */
+static void
+close_dialogs (VtMachineWindow *window)
+{
+  g_autoptr (GList) all = gtk_window_list_toplevels ();
+
+  for (GList *one = all; one != NULL; one = one->next)
+    if (GTK_IS_DIALOG (one->data)
+        && gtk_window_get_transient_for (GTK_WINDOW (one->data)) == GTK_WINDOW (window))
+      gtk_dialog_response (GTK_DIALOG (one->data), GTK_RESPONSE_CANCEL);
+}
+
 static void
 state_changed_cb (VtMachineWindow *window)
 {
@@ -160,15 +195,8 @@ state_changed_cb (VtMachineWindow *window)
   enable (window, "screenshot", window->screen != NULL);
   enable (window, "insert-disc", media != NULL && media[0] != NULL);
   enable (window, "eject-disc", media != NULL && media[0] != NULL);
-  gtk_image_set_from_icon_name (window->pause_image,
-                                running ? "media-playback-pause-symbolic"
-                                        : "media-playback-start-symbolic",
-                                GTK_ICON_SIZE_BUTTON);
-  gtk_actionable_set_action_name (GTK_ACTIONABLE (window->pause_button),
-                                  off ? "win.start" : running ? "win.pause" : "win.resume");
-  gtk_widget_set_tooltip_text (window->pause_button, off       ? _ ("Start")
-                                                     : running ? _ ("Pause")
-                                                               : _ ("Resume"));
+  update_pause_button (window, state);
+  gtk_widget_set_visible (window->paused, paused);
   if (!running)
     vt_screen_view_release (window->view);
   status = vitrine_machine_get_status (window->machine);
@@ -178,9 +206,14 @@ state_changed_cb (VtMachineWindow *window)
                       ? GTK_MESSAGE_ERROR
                       : GTK_MESSAGE_INFO,
                   status, vitrine_machine_get_detail (window->machine));
+  else if ((running || paused) && status != NULL)
+    show_message (window, GTK_MESSAGE_WARNING, status,
+                  vitrine_machine_get_detail (window->machine));
   else
     gtk_widget_hide (window->info_bar);
   update_title (window);
+  if (off)
+    close_dialogs (window);
 }
 
 /* Actions ------------------------------------------------------------------------------------ */
@@ -218,24 +251,6 @@ start_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
   vitrine_machine_start (window->machine, started_cb, g_object_ref (window));
 }
 
-static gboolean
-confirm (VtMachineWindow *window, const char *question, const char *explanation, const char *verb)
-{
-  GtkWidget *dialog = gtk_message_dialog_new (GTK_WINDOW (window), GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
-                                              GTK_MESSAGE_QUESTION, GTK_BUTTONS_NONE, "%s", question);
-  int response;
-
-  gtk_message_dialog_format_secondary_text (GTK_MESSAGE_DIALOG (dialog), "%s", explanation);
-  gtk_dialog_add_button (GTK_DIALOG (dialog), _ ("_Cancel"), GTK_RESPONSE_CANCEL);
-  gtk_style_context_add_class (
-      gtk_widget_get_style_context (gtk_dialog_add_button (GTK_DIALOG (dialog), verb, GTK_RESPONSE_ACCEPT)),
-      "destructive-action");
-  gtk_dialog_set_default_response (GTK_DIALOG (dialog), GTK_RESPONSE_CANCEL);
-  response = gtk_dialog_run (GTK_DIALOG (dialog));
-  gtk_widget_destroy (dialog);
-  return response == GTK_RESPONSE_ACCEPT;
-}
-
 static void
 force_off_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
 {
@@ -243,9 +258,9 @@ force_off_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
   g_autoptr (GError) error = NULL;
 
   vt_screen_view_release (window->view);
-  if (!confirm (window, _ ("Force the machine off?"),
-                _ ("It is like pulling the plug: what the guest has not saved is lost."),
-                _ ("_Force Off")))
+  if (!vt_dialog_confirm (GTK_WINDOW (window), _ ("Force the machine off?"),
+                          _ ("It is like pulling the plug: what the guest has not saved is lost."),
+                          _ ("_Force Off")))
     return;
   if (!vitrine_machine_stop (window->machine, &error))
     show_error (window, error);
@@ -482,6 +497,7 @@ vt_machine_window_class_init (VtMachineWindowClass *klass)
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, info_reset);
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, pause_button);
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, pause_image);
+  gtk_widget_class_bind_template_child (widget, VtMachineWindow, paused);
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, scroller);
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, overlay);
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, bar_revealer);
@@ -493,6 +509,7 @@ vt_machine_window_init (VtMachineWindow *window)
 {
   gtk_widget_init_template (GTK_WIDGET (window));
   g_action_map_add_action_entries (G_ACTION_MAP (window), actions, G_N_ELEMENTS (actions), window);
+  g_signal_connect (window->info_bar, "response", G_CALLBACK (gtk_widget_hide), NULL);
 }
 
 static void

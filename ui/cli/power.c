@@ -4,21 +4,13 @@
  */
 #include "cli.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "control/client.h"
-#include "control/instance.h"
 #include "control/library.h"
 
 /* How long a guest may take to shut down before the user is told that it doesn't. */
 #define SHUT_DOWN_SECONDS 90
-
-/* How long a process may take to end once the plug is pulled, before it is killed. */
-#define STOP_SECONDS 10
 
 int
 vt_cli_start (const VtCommand *command, int argc, char **argv)
@@ -39,65 +31,15 @@ vt_cli_start (const VtCommand *command, int argc, char **argv)
   return VT_EXIT_OK;
 }
 
-/* A handle of the process that holds the machine's lock; -1 where none does. The number may have
- * passed to another process meanwhile, but not while the lock is still held after the open. */
-static int
-open_process (const char *folder)
-{
-  VtInstance before, after;
-  vt_instance_query (folder, &before);
-  int fd = before.running && before.pid ? pidfd_open (before.pid, 0) : -1;
-  vt_instance_query (folder, &after);
-  if (fd >= 0 && (!after.running || after.pid != before.pid))
-    {
-      close (fd);
-      fd = -1;
-    }
-  vt_instance_clear (&before);
-  vt_instance_clear (&after);
-  return fd;
-}
-
-/* Whether it ended in time. */
-static bool
-wait_for_end (int process, int seconds)
-{
-  struct pollfd fd = { .fd = process, .events = POLLIN };
-  gint64        deadline = g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
-  for (;;)
-    {
-      gint64 left = deadline - g_get_monotonic_time ();
-      int    n = poll (&fd, 1, left > 0 ? (int) (left / 1000) + 1 : 0);
-      if (n > 0)
-        return true;
-      if ((n == 0 && left <= 0) || (n < 0 && errno != EINTR))
-        return false;
-    }
-}
-
 static int
 pull_plug (const char *folder, int process)
 {
-  g_autoptr (GDBusConnection) connection = vt_control_connect (folder, NULL);
-  if (connection)
-    {
-      g_autoptr (GVariant) answer
-          = vt_control_call (connection, "Stop", NULL, VT_CONTROL_TIMEOUT_MS, NULL);
-      if (answer && wait_for_end (process, STOP_SECONDS))
-        return VT_EXIT_OK;
-    }
-  /* Its image locks end with it, and the guest's loss is that of a power cut either way. */
-  if (pidfd_send_signal (process, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-    {
-      vt_cli_warn (_("Can't end the machine's process: %s."), g_strerror (errno));
-      return VT_EXIT_FAILED;
-    }
-  if (!wait_for_end (process, STOP_SECONDS))
-    {
-      vt_cli_warn (_("The machine's process hangs in the kernel; look for failing disks."));
-      return VT_EXIT_FAILED;
-    }
-  vt_cli_warn (_("The machine's process didn't answer and was killed."));
+  GError  *error = NULL;
+  gboolean killed;
+  if (!vt_control_force_off (folder, process, &killed, &error))
+    return vt_cli_fail (error);
+  if (killed)
+    vt_cli_warn (_ ("The machine's process didn't answer and was killed."));
   return VT_EXIT_OK;
 }
 
@@ -111,7 +53,7 @@ shut_down (const char *folder, int process, int timeout)
     answer = vt_control_call (connection, "ShutDown", NULL, VT_CONTROL_TIMEOUT_MS, &error);
   if (!answer)
     return vt_cli_fail (error);
-  if (timeout == 0 || wait_for_end (process, timeout))
+  if (timeout == 0 || vt_control_wait_process (process, timeout))
     return VT_EXIT_OK;
   vt_cli_warn (_("The guest was asked and hasn't shut down; “vitrine stop --force” pulls the plug."));
   return VT_EXIT_STATE;
@@ -138,12 +80,9 @@ vt_cli_stop (const VtCommand *command, int argc, char **argv)
   g_autofree char *folder = vt_library_find (argv[1], &error);
   if (!folder)
     return vt_cli_fail (error);
-  int process = open_process (folder);
+  int process = vt_control_open_process (folder, &error);
   if (process < 0)
-    {
-      vt_cli_warn (_("The machine doesn't run."));
-      return VT_EXIT_STATE;
-    }
+    return vt_cli_fail (error);
   result = force ? pull_plug (folder, process) : shut_down (folder, process, timeout);
   close (process);
   return result;

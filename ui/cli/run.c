@@ -267,10 +267,27 @@ prepare (Run *run, const char *name, GError **error)
   return true;
 }
 
+/* A machine that was started without a window gets one where there is a display by now. */
 static gboolean
 show_window_cb (gpointer data, GError **error)
 {
-  vt_app_present (data);
+  Run *run = data;
+  if (run->app)
+    {
+      vt_app_present (run->app);
+      return TRUE;
+    }
+  run->app = vt_app_has_display () ? vt_app_open_machine (run->machine) : NULL;
+  if (!run->app)
+    {
+      g_set_error (
+          error, VITRINE_ERROR, VITRINE_ERROR_UNSUPPORTED,
+          _ ("The machine was started without a display and can't open a window; use a SPICE "
+             "viewer, or stop it and start it from here."));
+      return FALSE;
+    }
+  /* From here on somebody looks at it: a crashed guest stays to be seen. */
+  run->headless = FALSE;
   return TRUE;
 }
 
@@ -285,10 +302,8 @@ run_machine (Run *run)
   };
   g_signal_connect_swapped (run->machine, "notify::state", G_CALLBACK (state_cb), run);
   if (!run->headless)
-    {
-      run->app = vt_app_open_machine (run->machine);
-      vt_control_server_set_window (run->control, show_window_cb, run->app);
-    }
+    run->app = vt_app_open_machine (run->machine);
+  vt_control_server_set_window (run->control, show_window_cb, run);
   vitrine_machine_start (run->machine, started_cb, run);
   g_main_loop_run (run->loop);
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)

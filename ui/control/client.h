@@ -62,3 +62,20 @@ gboolean vt_control_start (const char *name, const char *folder, gboolean headle
 
 /* The process's half of that: tells the one who waits at @fd, and closes it. NULL @error: it runs. */
 void vt_control_tell_started (int fd, const GError *error);
+
+/**
+ * vt_control_open_process:
+ *
+ * Returns: a handle of the process that has the machine, to be closed; -1 and VITRINE_ERROR_STATE where
+ * none does.
+ */
+int      vt_control_open_process (const char *folder, GError **error);
+/* Waits for the end of that process. FALSE: it still runs after @seconds. */
+gboolean vt_control_wait_process (int process, int seconds);
+
+/* Pulls the plug and waits for the end of @process. One that doesn't answer is killed, and @killed
+ * tells that. */
+gboolean vt_control_force_off (const char *folder, int process, gboolean *killed, GError **error);
+
+/* Where the output of a machine's process is when vt_control_start() has started it. (transfer full) */
+char *vt_control_log_path (const char *folder);

@@ -71,10 +71,16 @@ hear (int fd, const char *folder, GError **error)
   return false;
 }
 
+char *
+vt_control_log_path (const char *folder)
+{
+  return g_build_filename (folder, LOG_FILE, NULL);
+}
+
 static int
 open_log (const char *folder)
 {
-  g_autofree char *path = g_build_filename (folder, LOG_FILE, NULL);
+  g_autofree char *path = vt_control_log_path (folder);
   g_autofree char *old = g_build_filename (folder, OLD_LOG_FILE, NULL);
   g_rename (path, old);
   return open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);

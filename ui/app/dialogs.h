@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The small dialogs that more than one window shows.
+ */
+#pragma once
+
+#include <gtk/gtk.h>
+
+/* Asks before something that can't be undone; @verb names it on its button. Returns: whether to do it. */
+gboolean vt_dialog_confirm (GtkWindow *parent, const char *question, const char *explanation,
+                            const char *verb);
+
+/* Shows the end of the text file @path, the log of machine @name. */
+void vt_dialog_show_log (GtkWindow *parent, const char *name, const char *path);
