@@ -84,7 +84,8 @@ give (VtTypist *typist, Event *event)
       vitrine_machine_motion (typist->machine, event->a, event->b);
       return true;
     default:
-      event->done (event->data, NULL);
+      if (event->done)
+        event->done (event->data, NULL);
       return false;
     }
 }
@@ -139,7 +140,8 @@ vt_typist_free (VtTypist *typist)
       untyped = true;
     else
       {
-        event->done (event->data, untyped ? error : NULL);
+        if (event->done)
+          event->done (event->data, untyped ? error : NULL);
         untyped = false;
       }
   vitrine_machine_release_keys (typist->machine);

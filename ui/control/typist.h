@@ -13,7 +13,8 @@
 
 typedef struct VtTypist VtTypist;
 
-/* Called once the last event of a job has been given; @error where the machine went away first. */
+/* Called once the last event of a job has been given; @error where the machine went away first. NULL:
+ * nobody waits. */
 typedef void (*VtTypistDone) (gpointer data, const GError *error);
 
 VtTypist *vt_typist_new (VitrineMachine *machine);
