@@ -93,6 +93,9 @@ class Widget:
     return [Widget(self.bus, tuple(child)) for child in self.call("Accessible", "GetChildren")[0]
             if child[1] != "/org/a11y/atspi/null"]
 
+  def parent(self):
+    return Widget(self.bus, tuple(self.get("Accessible", "Parent")))
+
   def walk(self):
     yield self
     try:

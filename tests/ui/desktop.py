@@ -242,18 +242,20 @@ class Desktop:
     self.bus = self.bus or accessible.Bus(self.env["DBUS_SESSION_BUS_ADDRESS"])
     return "".join(program.tree() for program in self.bus.programs())
 
-  def find(self, name, role=None, within=None):
-    """A widget that is shown now; None: there is none. @name: the whole of it, or a pattern."""
+  def find_all(self, name, role=None, within=None):
+    """The widgets that are shown now. @name: the whole of it, or a pattern."""
     for widget in within.walk() if within else self.widgets():
       try:
         if role is not None and widget.role != role:
           continue
         own = widget.name
         if (own == name if isinstance(name, str) else name.search(own)) and widget.has("showing"):
-          return widget
+          yield widget
       except Gone:
         continue
-    return None
+
+  def find(self, name, role=None, within=None):
+    return next(self.find_all(name, role, within), None)
 
   def wait(self, name, role=None, seconds=30, within=None):
     return until(lambda: self.find(name, role, within), seconds, f"{role or 'widget'} {name!r}")
@@ -261,20 +263,25 @@ class Desktop:
   def wait_gone(self, name, role=None, seconds=30):
     until(lambda: not self.find(name, role), seconds, f"the end of {role or 'widget'} {name!r}")
 
-  def press(self, name, role=None, seconds=30, within=None):
+  def press(self, name, role=None, seconds=30, within=None, last=False):
     """Clicks on a widget once it is there and can be clicked on."""
     def ready():
-      widget = self.find(name, role, within)
+      found = list(self.find_all(name, role, within))
+      widget = found[-1 if last else 0] if found else None
       try:
         return widget if widget and widget.has("sensitive") else None
       except Gone:
         return None
     widget = until(ready, seconds, f"{role or 'widget'} {name!r} to click on")
-    # It may still be moving to its place.
-    x, y, width, height = until(lambda: self.rest(widget), seconds, f"{name!r} to come to rest")
-    self.run("xdotool", "mousemove", str(int((x + width / 2) * self.scale)),
-             str(int((y + height / 2) * self.scale)), "click", "1")
+    self.click_widget(widget)
     return widget
+
+  def click_widget(self, widget, at_start=False):
+    """In its middle, or on its first letter where only its text can be clicked on."""
+    # It may still be moving to its place.
+    x, y, width, height = until(lambda: self.rest(widget), 10, f"{widget} to come to rest")
+    self.run("xdotool", "mousemove", str(int((x + (20 if at_start else width / 2)) * self.scale)),
+             str(int((y + height / 2) * self.scale)), "click", "1")
 
   @staticmethod
   def rest(widget):
@@ -286,7 +293,8 @@ class Desktop:
     """Opens the menu of a button and chooses an item, by way of submenus."""
     self.press(menu, within=within)
     for item in items:
-      self.press(item)
+      # What pops up over a window comes after all that is in it.
+      self.press(item, last=True)
 
   # What is done --------------------------------------------------------------------------------
 

@@ -34,6 +34,25 @@ vt_dialog_confirm (GtkWindow *parent, const char *question, const char *explanat
   return response == GTK_RESPONSE_ACCEPT;
 }
 
+static void
+name_close_cb (GtkWidget *widget, gpointer data)
+{
+  if (GTK_IS_BUTTON (widget) &&
+      gtk_style_context_has_class (gtk_widget_get_style_context (widget), "close"))
+    {
+      gtk_widget_set_tooltip_text (widget, _ ("Dismiss"));
+      atk_object_set_name (gtk_widget_get_accessible (widget), _ ("Dismiss"));
+    }
+  else if (GTK_IS_CONTAINER (widget))
+    gtk_container_forall (GTK_CONTAINER (widget), name_close_cb, NULL);
+}
+
+void
+vt_info_bar_name_close (GtkWidget *bar)
+{
+  gtk_container_forall (GTK_CONTAINER (bar), name_close_cb, NULL);
+}
+
 /* (transfer full) valid UTF-8; a sentence where there is nothing to read. */
 static char *
 read_end (const char *path)

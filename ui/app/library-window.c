@@ -425,6 +425,7 @@ vt_library_window_init (VtLibraryWindow *window)
   gtk_widget_init_template (GTK_WIDGET (window));
   g_action_map_add_action_entries (G_ACTION_MAP (window), actions, G_N_ELEMENTS (actions), window);
   g_signal_connect_swapped (window->list, "row-activated", G_CALLBACK (row_activated_cb), window);
+  vt_info_bar_name_close (window->info_bar);
   g_signal_connect (window->info_bar, "response", G_CALLBACK (info_response_cb), NULL);
   window->timer = g_timeout_add (REFRESH_MS, refresh_cb, window);
   refresh (window);

@@ -509,6 +509,7 @@ vt_machine_window_init (VtMachineWindow *window)
 {
   gtk_widget_init_template (GTK_WIDGET (window));
   g_action_map_add_action_entries (G_ACTION_MAP (window), actions, G_N_ELEMENTS (actions), window);
+  vt_info_bar_name_close (window->info_bar);
   g_signal_connect (window->info_bar, "response", G_CALLBACK (gtk_widget_hide), NULL);
 }
 
