@@ -116,9 +116,10 @@ read_window (const VtIoapic *io)
     case INDEX_VERSION:
       return VERSION;
     default:
-      if (index >= INDEX_REDIRECTION && pin < VT_IOAPIC_PINS)
-        return (uint32_t) (io->s.redirection[pin] >> (index % 2 * 32));
-      return index >= INDEX_REDIRECTION ? UINT32_MAX : 0;
+      /* What is reserved reads as ones, as in KVM. */
+      return index >= INDEX_REDIRECTION && pin < VT_IOAPIC_PINS
+                 ? (uint32_t) (io->s.redirection[pin] >> (index % 2 * 32))
+                 : UINT32_MAX;
     }
 }
 
