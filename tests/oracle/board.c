@@ -26,20 +26,13 @@ set_gsi (VtCpuEngine *engine, unsigned n, bool level)
   ((Idle *) engine)->gsi (n, level);
 }
 
+/* The chips are the board's. Nobody acknowledges an interrupt, so nobody is to be woken. */
 static void
-set_timer_taken (VtCpuEngine *engine, bool taken)
+attach (VtCpuEngine *engine, const VtChips *chips)
 {
 }
 
-static void
-msi_send (void *data, uint64_t address, uint32_t message)
-{
-}
-
-static const VtMsiSinkOps msi_ops = { .send = msi_send };
-static const VtVcpuOps    idle_ops = {
-     .id = "idle", .set_gsi = set_gsi, .set_timer_taken = set_timer_taken, .msi = &msi_ops
-};
+static const VtVcpuOps idle_ops = { .id = "idle", .attach = attach, .set_gsi = set_gsi };
 
 VtMachine *
 oracle_board_new (const char *json, void (*gsi) (unsigned n, bool level), GError **error)
@@ -67,7 +60,6 @@ oracle_board_new (const char *json, void (*gsi) (unsigned n, bool level), GError
   idle->engine.ops = &idle_ops;
   idle->gsi = gsi;
   machine->cpus = &idle->engine;
-  machine->msi = (VtMsiSink){ &msi_ops, idle };
   if (!vt_boards[0]->build (machine, config, error))
     return NULL;
   for (guint i = 0; i < machine->devices->len; i++)
