@@ -283,6 +283,17 @@ class Desktop:
     self.run("xdotool", "mousemove", str(int((x + (20 if at_start else width / 2)) * self.scale)),
              str(int((y + height / 2) * self.scale)), "click", "1")
 
+  def enter_file(self, title, path):
+    """In a file chooser that has opened: a person types the path, and Return until it is taken."""
+    self.wait(title)
+    self.type(path, delay=20)
+    until(lambda: any(w.text() == path for w in self.find_all(re.compile(""), "text")), 20, f"{path!r} in {title!r}")
+    def gone():
+      self.key("Return")
+      time.sleep(0.5)
+      return not self.find(title)
+    until(gone, 20, f"the end of {title!r}")
+
   @staticmethod
   def rest(widget):
     before = widget.extents()
@@ -291,10 +302,12 @@ class Desktop:
 
   def choose(self, menu, *items, within=None):
     """Opens the menu of a button and chooses an item, by way of submenus."""
-    self.press(menu, within=within)
+    window = self.press(menu, within=within)
+    while window.role not in ("frame", "dialog", "alert"):
+      window = window.parent()
     for item in items:
       # What pops up over a window comes after all that is in it.
-      self.press(item, last=True)
+      self.press(item, within=window, last=True)
 
   # What is done --------------------------------------------------------------------------------
 
