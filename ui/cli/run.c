@@ -35,18 +35,17 @@ typedef struct
   char               *runtime; /* The folder of the sockets. */
   int                 lock;
   bool                started, asked;
+  GError             *failure; /* For who waits for the start. */
   int                 exit_code;
 } Run;
 
-/* Tells whoever started this process, and the terminal or log. */
+/* Tells the terminal or log now; and whoever started this process in the end, when it has let go of
+ * the machine, so that one who tries again at once is not refused. */
 static void
 fail (Run *run, GError *error)
 {
-  if (run->ready_fd >= 0)
-    {
-      vt_control_tell_started (run->ready_fd, error);
-      run->ready_fd = -1;
-    }
+  if (run->ready_fd >= 0 && !run->failure)
+    run->failure = g_error_copy (error);
   run->exit_code = vt_cli_fail (error);
 }
 
@@ -322,8 +321,11 @@ finish (Run *run)
     vt_instance_remove_runtime (run->runtime);
   if (run->lock >= 0)
     vt_instance_release (run->lock);
-  if (run->ready_fd >= 0)
+  if (run->ready_fd >= 0 && run->failure)
+    vt_control_tell_started (run->ready_fd, run->failure);
+  else if (run->ready_fd >= 0)
     close (run->ready_fd);
+  g_clear_error (&run->failure);
   g_clear_object (&run->config);
   g_clear_pointer (&run->loop, g_main_loop_unref);
   g_free (run->runtime);
@@ -382,7 +384,10 @@ vt_cli_run (const VtCommand *command, int argc, char **argv)
     }
   if (!run.headless && !vt_app_has_display ())
     {
-      vt_cli_warn (_("No window can be opened here (there is no display); --headless runs without."));
+      fail (&run,
+            g_error_new (VITRINE_ERROR, VITRINE_ERROR_FAILED,
+                         _ ("No window can be opened here (there is no display); --headless runs "
+                            "without.")));
       finish (&run);
       return VT_EXIT_FAILED;
     }

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong on a user's computer: each is told once, with cause and remedy, in the window where
+the user is, and nothing is lost."""
+import json, os, re, socket, subprocess, sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from desktop import BUILD, Desktop, Failure, VITRINE, expect, main, until
+
+GUEST = os.path.join(BUILD, "tests/guest/guest.elf")
+ISO = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso"
+
+
+def library(d, *through):
+  process = d.spawn(*through, VITRINE, log="library")
+  d.wait_window("^Vitrine$")
+  return process
+
+
+def change(d, name, **keys):
+  path = d.path(f"machines/{name}.vitrine/machine.json")
+  with open(path, encoding="utf-8") as f:
+    config = json.load(f)
+  config.update(keys)
+  with open(path, "w", encoding="utf-8") as f:
+    json.dump(config, f)
+
+
+def refused(d, name, *patterns):
+  """Starting fails with a sentence in the bar that has all of @patterns, and the machine stays off."""
+  d.press(f"Start “{name}”")
+  bar = d.wait("Error", "info bar", 60)
+  text = next(w.name for w in bar.walk() if w.role == "label" and w.name)
+  for pattern in patterns:
+    expect(re.search(pattern, text), f"the error has {pattern!r}: {text}")
+  expect("\n" not in text, f"one sentence: {text}")
+  d.press("Dismiss")
+  d.wait_gone("Error", "info bar")
+  d.wait("Off", "label", within=d.find(name, "list item"))
+  expect(d.find_window(f"^{name}$") is None, "no window is left")
+
+
+def media():
+  """Discs and disks that are missing, unreadable, of a wrong kind, or another's."""
+  with Desktop() as d:
+    gone, folder, packed, foreign = (d.path(n) for n in ("gone.iso", "folder.iso", "packed.iso", "foreign.img"))
+    for path in (gone, packed, foreign):
+      with open(path, "wb") as f:
+        f.write(b"\0" * 65536)
+    os.mkdir(folder)
+    d.vitrine("create", "gone", "--iso", gone)
+    os.unlink(gone)
+    d.vitrine("create", "packed", "--iso", packed)
+    with open(packed, "wb") as f:
+      f.write(b"PK\x03\x04" + b"\0" * 65536)
+    d.vitrine("create", "folder")
+    change(d, "folder", cdroms=[{"path": folder}])
+    d.vitrine("create", "foreign", "--disk", foreign)
+    with open(foreign, "wb") as f:
+      f.write(b"QFI\xfb" + b"\0" * 65536)
+    d.vitrine("create", "shared", "--disk", "1M")
+    d.vitrine("create", "other", "--disk", d.path("machines/shared.vitrine/disk0.img"))
+    library(d)
+    refused(d, "gone", re.escape(gone), "check the path")
+    refused(d, "packed", "ZIP", "unpack")
+    refused(d, "folder", "is a folder", "choose a file")
+    refused(d, "foreign", "QCOW", "qemu-img convert")
+    with open(foreign, "rb") as f:
+      expect(f.read(4) == b"QFI\xfb", "the image is untouched")
+    d.vitrine("start", "shared", "--headless")
+    refused(d, "other", "disk0.img", "stop|close|use")
+    expect(d.state("shared") == "running", "the one that has the disk runs on")
+
+
+def unreadable():
+  """A disc that may not be read, in the dialog and at the start."""
+  with Desktop() as d:
+    path = d.path("secret.iso")
+    with open(ISO, "rb") as f, open(path, "wb") as to:
+      to.write(f.read(65536))
+    d.vitrine("create", "secret", "--iso", path)
+    os.chmod(path, 0)
+    # Root's privileges over files are not the user's.
+    through = ["setpriv", "--bounding-set=-dac_override,-dac_read_search",
+               "--inh-caps=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    library(d, *through)
+    refused(d, "secret", re.escape(path), "may not be read", "permissions")
+    d.press("New Machine")
+    d.wait("New Machine", "dialog")
+    d.key("alt+d", "space")
+    d.enter_file("Choose a Disc Image", path)
+    d.wait(re.compile("secret.iso” may not be read: check its permissions"), "label")
+    d.press("Create")
+    d.wait(re.compile("secret.iso” may not be read"), "label")
+    d.key("Escape")
+    expect(os.listdir(d.path("machines")) == ["secret.vitrine"], "nothing was made")
+
+
+def insert():
+  """A disc that can't be used is told in the machine's window, and the guest runs on."""
+  with Desktop() as d:
+    d.vitrine("create", "guest", "--memory", "64", "--kernel", GUEST, "--append", "watch")
+    d.spawn(VITRINE, "run", "guest", log="guest")
+    d.wait_window("^guest$")
+    packed = d.path("packed.iso")
+    with open(packed, "wb") as f:
+      f.write(b"PK\x03\x04" + b"\0" * 65536)
+    d.choose("View and devices", "Insert Disc…")
+    d.enter_file("Insert Disc", packed)
+    d.wait(re.compile("packed.iso” is a ZIP file, not an image: unpack it first"), "label")
+    expect(d.state("guest") == "running", "the guest runs on")
+    d.press("Dismiss")
+    d.wait_gone(re.compile("packed.iso"), "label")
+
+
+def broken():
+  """A machine.json that can't be read shows as invalid with its cause, and comes back when it is mended."""
+  with Desktop() as d:
+    d.vitrine("create", "guest", "--memory", "64")
+    path = d.path("machines/guest.vitrine/machine.json")
+    with open(path, encoding="utf-8") as f:
+      good = f.read()
+    library(d)
+    for text, cause in (('{ "name": "guest",\n  "memory": "lots" }', "memory: It must be a whole number"),
+                        ('{ "name": "gu', "machine.json"), ("", "machine.json")):
+      with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+      d.wait("Invalid", "label", within=d.wait("guest", "list item"))
+      until(lambda: cause in d.find("guest", "list item").get("Accessible", "Description"), 20, cause)
+      expect(d.find("Start “guest”") is None, "what can't start is not offered to")
+      with open(path, encoding="utf-8") as f:
+        expect(f.read() == text, "the file is left as it is")
+      with open(path, "w", encoding="utf-8") as f:
+        f.write(good)
+      d.wait("Off", "label", within=d.wait("guest", "list item"))
+    d.wait("Start “guest”")
+
+
+def port():
+  """A SPICE port that another program has."""
+  with Desktop() as d, socket.socket() as other:
+    other.bind(("127.0.0.1", 0))
+    other.listen()
+    number = other.getsockname()[1]
+    d.vitrine("create", "guest", "--memory", "64")
+    change(d, "guest", remote={"enabled": True, "port": number, "tls": False})
+    library(d)
+    refused(d, "guest", str(number), "in use|used|taken")
+
+
+def no_display():
+  with Desktop() as d:
+    d.vitrine("create", "guest", "--memory", "64")
+    env = {k: v for k, v in d.env.items() if k != "DISPLAY"}
+    for arguments, code in ((["run", "guest"], 1), (["start", "guest"], 1), ([], 2)):
+      r = subprocess.run([VITRINE, *arguments], env=env, capture_output=True, text=True, timeout=120)
+      expect(r.returncode == code, f"vitrine {arguments}: exit {r.returncode}, {r.stderr}")
+      expect(r.stderr.count("\n") == 1 and "--h" in r.stderr, f"one line with a remedy: {r.stderr}")
+    expect(d.state("guest") == "off", "the machine is off")
+
+
+def namespace(script):
+  """A command in a mount namespace of its own, after @script."""
+  return ["unshare", *([] if os.geteuid() == 0 else ["-r"]), "-m", "sh", "-c",
+          f'set -e; {script}; exec "$@"', "sh"]
+
+
+def no_kvm():
+  """Without KVM the library says so with a remedy, and so does a start."""
+  with Desktop() as d:
+    d.vitrine("create", "guest", "--memory", "64")
+    library(d, *namespace("mount --bind /dev/null /dev/kvm"))
+    d.wait(re.compile("KVM"), "label")
+    refused(d, "guest", "KVM|/dev/kvm")
+
+
+def no_space():
+  """No room for a new machine: told in the dialog, nothing half made; and the field keeps its text."""
+  with Desktop() as d:
+    library(d, *namespace(f"mount -t tmpfs -o size=64k tmpfs {d.path('machines')}; "
+                          f"dd if=/dev/zero of={d.path('machines')}/full bs=1k count=200 2>/dev/null || true"))
+    d.press("Create a Machine")
+    d.wait("New Machine", "dialog")
+    d.wait(re.compile("can grow beyond"), "label")
+    d.key("alt+n", "ctrl+a")
+    d.type("large")
+    d.press("Create")
+    d.wait(re.compile("[Nn]o space|full|space left"), "label")
+    expect(d.find("Name", "text").text() == "large", "what was entered stays")
+    d.key("Escape")
+    d.wait("Create a Machine")
+
+
+main(media, unreadable, insert, broken, port, no_display, no_kvm, no_space)
