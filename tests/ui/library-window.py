@@ -238,4 +238,34 @@ def second():
     expect(len(ids) == 1, f"one window: {ids}")
 
 
-main(keyboard, states, killed, guest_crash, headless, second)
+def looks():
+  """Long names and sentences, a dark theme, a screen with twice the pixels: all is inside its window,
+  and nothing that a name contains is taken for markup."""
+  names = ["R&D <b>lab", "Donaudampfschifffahrtsgesellschaftskapitänsversuchsrechner Nummer zwölf"]
+  with Desktop(size="2560x1800", scale=2, dark=True) as d:
+    for name in names:
+      d.vitrine("create", name, "--memory", "64")
+    d.vitrine("create", "broken")
+    d.write("machines/broken.vitrine/machine.json", '{ "name": "broken", "memory": "lots" }')
+    library(d)
+    d.wait(re.compile("KVM"), "label")
+    frame = d.find("Vitrine", "frame")
+    d.wait("Invalid", "label")
+    x, y, width, height = frame.extents()
+    for widget in frame.walk():
+      if widget.role in ("label", "push button", "toggle button", "list item") and widget.has("showing"):
+        wx, wy, ww, wh = widget.extents()
+        expect(wx >= x and wy >= y and wx + ww <= x + width and wy + wh <= y + height,
+               f"{widget} is inside the window: {widget.extents()} in {frame.extents()}")
+    d.choose(f"Menu of “{names[1]}”")
+    d.wait("Delete…")
+    if os.environ.get("VITRINE_LOOK"):
+      d.photograph(os.environ["VITRINE_LOOK"])
+    d.press("Delete…")
+    d.wait("Cancel")
+    if os.environ.get("VITRINE_LOOK"):
+      d.photograph(os.environ["VITRINE_LOOK"] + "-2.png")
+    d.press("Cancel")
+
+
+main(looks, keyboard, states, killed, guest_crash, headless, second)

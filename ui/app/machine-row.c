@@ -124,10 +124,9 @@ vt_machine_row_update (VtMachineRow *row, const VtMachineEntry *entry)
 {
   guint            state = find_state (entry->state);
   GtkStyleContext *style = gtk_widget_get_style_context (row->state);
-  g_autofree char *summary = g_markup_escape_text (entry->summary, -1);
 
-  if (g_strcmp0 (hdy_action_row_get_subtitle (HDY_ACTION_ROW (row)), summary) != 0)
-    hdy_action_row_set_subtitle (HDY_ACTION_ROW (row), summary);
+  if (g_strcmp0 (hdy_action_row_get_subtitle (HDY_ACTION_ROW (row)), entry->summary) != 0)
+    hdy_action_row_set_subtitle (HDY_ACTION_ROW (row), entry->summary);
   gtk_label_set_text (GTK_LABEL (row->state), _ (states[state].text));
   for (guint i = 0; i < G_N_ELEMENTS (states); i++)
     if (states[i].style != NULL)
@@ -200,12 +199,11 @@ GtkWidget *
 vt_machine_row_new (const VtMachineEntry *entry)
 {
   VtMachineRow    *row = g_object_new (VT_TYPE_MACHINE_ROW, "visible", TRUE, NULL);
-  g_autofree char *shown = g_markup_escape_text (entry->name, -1);
   g_autofree char *start = g_strdup_printf (_ ("Start “%s”"), entry->name);
   g_autofree char *menu = g_strdup_printf (_ ("Menu of “%s”"), entry->name);
 
   row->name = g_strdup (entry->name);
-  hdy_preferences_row_set_title (HDY_PREFERENCES_ROW (row), shown);
+  hdy_preferences_row_set_title (HDY_PREFERENCES_ROW (row), entry->name);
   gtk_actionable_set_action_name (GTK_ACTIONABLE (row->start), "win.start");
   gtk_actionable_set_action_target (GTK_ACTIONABLE (row->start), "s", entry->name);
   atk_object_set_name (gtk_widget_get_accessible (GTK_WIDGET (row)), entry->name);
