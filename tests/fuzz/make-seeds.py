@@ -553,6 +553,50 @@ def hpet():
     s.poke(timer(2, 8), 2000).poke(base + 0x10, 1).time(1_000_000).poke(timer(2), 0x4004).poke(timer(2), 0x106)
 
 
+def interrupts():
+  """Events: a line (1 | up << 1, number) or an acknowledge (0) of the PIC; a line or an end of the I/O
+  APIC; messages, INTR, acknowledge, take, MSRs and CR8 of the local APIC."""
+  up, down = 3, 1
+  pic = lambda s: s.out(0x20, 0x11).out(0x21, 0x20, 4, 1).out(0xA0, 0x11).out(0xA1, 0x28, 2, 1)
+  with Seed("i8259", "nested") as s:
+    pic(s).event(up, 4).event(0).event(up, 1).event(0).out(0x20, 0x20, 0x61).event(up, 12).event(0).state()
+    s.out(0xA0, 0x20).out(0x20, 0x20, 0x0B).inp(0x20).event(down, 4).event(up, 4).out(0x20, 0x0C).inp(0x20)
+  with Seed("i8259", "rotating-levels") as s:
+    pic(s).out(0x4D0, 0xFF).out(0x4D1, 0xFF).out(0x20, 0xC5, 0x80).event(up, 10).event(0).out(0x20, 0xA0)
+    s.out(0x20, 0x68).out(0x21, 4).event(0).out(0x4D1, 0).event(down, 10).out(0x20, 0x11).out(0x21, 0, 4, 0x13)
+  with Seed("i8254", "modes") as s:
+    for mode in range(6):
+      s.out(0x43, 0x30 | mode << 1).out(0x40, 0x10, 1).time(500_000).out(0x43, 0, 0xC2).inp(0x40, 5)
+    s.out(0x43, 0x35).out(0x40, 0x99, 0x99).time(20_000_000).inp(0x40, 2).event(1).time(50_000_000).event(0).state()
+  with Seed("i8254", "speaker") as s:
+    for mode in range(6):
+      s.out(0x43, 0xB0 | mode << 1).out(0x42, 9, 0).out(0x61, 0, 1, 3).inp(0x61, 3).time(9_000).out(0x61, 0).inp(0x61)
+      s.out(0x42, 7, 0).inp(0x42, 2).out(0x43, 0xE8).inp(0x42)
+  pin = lambda s, n, low, high=0: (s.poke(0xFEC00000, 0x11 + 2 * n).poke(0xFEC00010, high)
+                                   .poke(0xFEC00000, 0x10 + 2 * n).poke(0xFEC00010, low))
+  with Seed("ioapic", "levels") as s:
+    pin(s, 16, 0xA031).event(up, 16).peek(0xFEC00010).event(0, 0x31).event(down, 16).event(0, 0x31).state()
+    pin(s, 16, 0x1A031).event(up, 16)
+    pin(s, 16, 0xA031)
+    pin(s, 16, 0x12031).peek(0xFEC00010)
+  with Seed("ioapic", "edges") as s:
+    pin(s, 4, 0x0931, 0xFF000000).event(up, 4).event(down, 4).event(up, 4).poke(0xFEC00000, 1, size=1).peek(0xFEC00010)
+    pin(s, 4, 0x18400).event(up, 4)
+  on = lambda s: s.write(0, 0xF0, 0x1FF)
+  with Seed("lapic", "vectors") as s:
+    on(s).event(0, 0x41 << 4).event(0, 0xC052 << 4).event(2).event(6, 7).event(2).event(6, 0).event(2).state()
+    s.write(0, 0xB0, 0).write(0, 0x310, 1 << 24).write(0, 0x300, 0x4061).write(0, 0x300, 0x440B2).event(2)
+    s.write(0, 0x300, 0xC4500).write(0, 0x300, 0x4605).write(0, 0x280, 0).event(3, 31)
+  with Seed("lapic", "timer") as s:
+    on(s).write(0, 0x3E0, 0xB).write(0, 0x320, 0x41).write(0, 0x380, 50000).time(60_000).event(2).write(0, 0xB0, 0)
+    s.write(0, 0x320, 0x20042).write(0, 0x380, 3).time(1_000_000).write(0, 0x3E0, 3).time(500_000).state().time(10_000)
+    s.write(0, 0x320, 0x40043).event(5, 1000 << 8 | 1).time(2_000).event(4, 1).event(7).event(5, 1)
+  with Seed("lapic", "x2apic") as s:
+    msr = lambda index, v=0: 2 | index << 2 | v << 8
+    on(s).event(5, 3 << 4).event(4, msr(2)).event(5, msr(0x3F, 0x61)).event(2).event(5, msr(0xB)).event(4, msr(0x30))
+    s.event(5, msr(0x30, 0x884)).event(5, 0).event(5, 2 << 4).event(1, 1).event(2).event(1, 0).reset(1)
+
+
 def serial_16550():
   p = 0x3F8
   with Seed("serial-16550", "fifo") as s:
@@ -689,6 +733,6 @@ def files():
 
 
 if __name__ == "__main__":
-  for make in (ahci, vga, bochs_display, q35_host, pcie_root_port, ich9_lpc, ich9_smbus, i8042, fw_cfg, hpet,
+  for make in (ahci, vga, bochs_display, q35_host, pcie_root_port, ich9_lpc, ich9_smbus, i8042, fw_cfg, hpet, interrupts,
                serial_16550, mc146818, pflash, ports, files):
     make()

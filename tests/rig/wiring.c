@@ -422,9 +422,9 @@ wire_ioapic (VtRig *rig)
 static void
 lapic_event (VtRig *rig, unsigned kind, uint32_t value)
 {
-  static const uint32_t msrs[] = { 0x1b, 0x6e0, 0x800 };
+  static const uint32_t msrs[] = { 0x1b, 0x6e0, 0x800, 0x800 };
   VtLapic              *lapic = (VtLapic *) rig->dev;
-  uint32_t              index = msrs[value % 3];
+  uint32_t              index = msrs[value & 3];
   uint64_t              v;
 
   if (index == 0x800)
