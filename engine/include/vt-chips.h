@@ -77,7 +77,13 @@ extern const VtStateDesc vt_pic_pair_state, vt_ioapic_state, vt_pit_state, vt_pv
  * offset 0x310. The current count is what is left when it is saved. */
 #define VT_LAPIC_PAGE 1024u
 
-/* The board's chips for an engine ---------------------------------------------------------------- */
+/* The board's chips for an engine ----------------------------------------------------------------
+ *
+ * A run loop looks at port->signals between two instructions. INIT: take it, reset the processor, and
+ * wait for a SIPI (the first processor goes on at its reset vector). SIPI: take it, and start where it
+ * says if one was waited for. SMI, NMI: take them when not blocked. INTERRUPT: with interrupts enabled,
+ * acknowledge() and deliver what it gives. HLT sleeps until a signal that would be taken, under a lock
+ * that kick takes too, so that none is slept through. */
 
 /* What waits for a vCPU. */
 typedef enum
@@ -135,7 +141,8 @@ typedef struct
   /* At @offset of the page at port->page; 1 to 4 bytes. A write counts only where it is 4, aligned. */
   uint32_t (*read) (void *chips, unsigned cpu, unsigned offset, unsigned size);
   void (*write) (void *chips, unsigned cpu, unsigned offset, unsigned size, uint32_t value);
-  /* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800 to 0x8ff. False: #GP(0). */
+  /* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800 to 0x8ff. False: #GP(0). An address beyond the
+   * processor's physical ones is the engine's to refuse. */
   bool (*read_msr) (void *chips, unsigned cpu, uint32_t index, uint64_t *value);
   bool (*write_msr) (void *chips, unsigned cpu, uint32_t index, uint64_t value);
   unsigned (*cr8) (void *chips, unsigned cpu);
