@@ -5,6 +5,7 @@ import os, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(__file__))
 from machine import Machine, expect, main
+from media import rescue_iso
 
 
 def boot_menu():
@@ -33,17 +34,6 @@ def grub_rescue():
                          check=True)
       size, colours = r.stdout.split()
       expect(size in ("720x400", "640x480", "640x400") and int(colours) > 1, f"a picture, not {r.stdout}")
-
-
-def rescue_iso(folder, config):
-  """An ISO made by grub-mkrescue with this grub.cfg."""
-  os.makedirs(folder + "/tree/boot/grub")
-  with open(folder + "/tree/boot/grub/grub.cfg", "w", encoding="ascii") as f:
-    f.write(config)
-  iso = folder + "/rescue.iso"
-  subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, folder + "/tree"],
-                 check=True, capture_output=True)
-  return iso
 
 
 main(boot_menu, grub_rescue)

@@ -62,7 +62,7 @@ print_viewer (Run *run)
   if (port)
     g_print (_("Viewers: remote-viewer spice://%s:%u\n"), address, port);
   if (tls_port)
-    g_print (_("Viewers: remote-viewer “spice://%s?tls-port=%u” --spice-ca-file=%s/server-cert.pem\n"),
+    g_print (_("Viewers: remote-viewer \"spice://%s?tls-port=%u\" --spice-ca-file=\"%s/server-cert.pem\"\n"),
              address, tls_port, vitrine_config_get_folder (run->config));
 }
 
