@@ -300,20 +300,22 @@ down_part (VtSpiceFilter *filter)
     }
 }
 
-void
+gsize
 vt_spice_filter_down (VtSpiceFilter *filter, const uint8_t *data, gsize len)
 {
   VtSpiceReader *down = &filter->down;
+  gsize          used = 0;
 
-  while (len > 0)
+  while (used < len)
     {
-      gsize n = fill (down, data, len);
-
-      data += n;
-      len -= n;
+      used += fill (down, data + used, len - used);
       if (down->skip == 0 && down->have == down->need)
         down_part (filter);
+      /* Between two messages. */
+      if (down->skip == 0 && down->have == 0)
+        break;
     }
+  return used;
 }
 
 bool

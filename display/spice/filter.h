@@ -46,8 +46,9 @@ void vt_spice_filter_init (VtSpiceFilter *filter);
  * messages only. False: the viewer breaks the protocol, and nothing more is to be passed on. */
 bool vt_spice_filter_up (VtSpiceFilter *filter, const uint8_t *data, gsize len, GByteArray *out);
 
-/* Looks at what goes to the viewer. */
-void vt_spice_filter_down (VtSpiceFilter *filter, const uint8_t *data, gsize len);
+/* Looks at what goes to the viewer, as far as the end of the first message (or part of the link's opening)
+ * in it. Returns: how many bytes that is, @len where it goes on after them. */
+gsize vt_spice_filter_down (VtSpiceFilter *filter, const uint8_t *data, gsize len);
 
 /* Whether the library waits for a display channel's first message. If the connection ended now, it
  * would go on to use what it has freed (0.15.1); it also blocks its worker meanwhile. */

@@ -48,6 +48,7 @@ typedef struct
   gsize            up_sent;
   uint8_t          down[BUFFER]; /* To the viewer. */
   gsize            down_len, down_sent;
+  gsize            down_record; /* Where what is being sent ends: see next_record(). */
   gint64           since; /* Of whatever has a deadline now; 0: nothing. */
 } Link;
 
@@ -176,6 +177,18 @@ peer_write (Link *link, const void *data, gsize len)
   return n < 0 ? -1 : n;
 }
 
+/* Chooses what to send next: to TLS one message, or what there is of it. A viewer made of spice-gtk
+ * waits for its socket, and doesn't see a second message that has come in the same TLS record: a ping
+ * that it answers too late ends its session. */
+static void
+next_record (Link *link)
+{
+  while (link->down_record < link->down_len
+         && (!link->tls || link->peer_ended || link->down_record == link->down_sent))
+    link->down_record += vt_spice_filter_down (&link->filter, link->down + link->down_record,
+                                               link->down_len - link->down_record);
+}
+
 /* The viewer is gone. The library is told at once, or when it can bear it. */
 static void
 end_peer (Link *link)
@@ -184,7 +197,8 @@ end_peer (Link *link)
     return;
   link->peer_ended = true;
   close_fd (&link->peer);
-  link->down_len = link->down_sent = 0;
+  next_record (link);
+  link->down_len = link->down_sent = link->down_record = 0;
   link->since = g_get_monotonic_time ();
   if (vt_spice_filter_must_stay (&link->filter))
     vt_spice_filter_add_init (&link->filter, link->up);
@@ -270,12 +284,12 @@ from_library (Link *link)
       end_library (link);
       return;
     }
-  vt_spice_filter_down (&link->filter, link->down, (gsize) n);
-  if (!link->peer_ended)
-    {
-      link->down_len = (gsize) n;
-      link->down_sent = 0;
-    }
+  link->down_len = (gsize) n;
+  link->down_sent = link->down_record = 0;
+  next_record (link);
+  /* The filter has seen it; nobody else will. */
+  if (link->peer_ended)
+    link->down_len = 0;
 }
 
 static void
@@ -283,7 +297,7 @@ to_peer (Link *link)
 {
   while (!link->peer_ended && link->down_sent < link->down_len)
     {
-      ssize_t n = peer_write (link, link->down + link->down_sent, link->down_len - link->down_sent);
+      ssize_t n = peer_write (link, link->down + link->down_sent, link->down_record - link->down_sent);
 
       if (again (n))
         return;
@@ -293,8 +307,9 @@ to_peer (Link *link)
           return;
         }
       link->down_sent += (gsize) n;
+      next_record (link);
     }
-  link->down_len = link->down_sent = 0;
+  link->down_len = link->down_sent = link->down_record = 0;
 }
 
 /* What is due by time. Returns whether the link is over. */

@@ -238,6 +238,49 @@ test_stay (void)
   g_assert_false (vt_spice_filter_must_stay (filter));
 }
 
+/* What goes to the viewer is taken apart at the ends of messages, however it comes. */
+static void
+test_records (void)
+{
+  static const gsize ends[] = { 16 + 178, 4, 6 + 12, 6 + 12, 6, 6 + 3000 };
+  g_autoptr (GByteArray) in = greeting (SPICE_CHANNEL_MAIN, true);
+  g_autoptr (GByteArray) out = g_byte_array_new ();
+  g_autoptr (GByteArray) down = g_byte_array_new ();
+  uint8_t reply[16 + 178 + 4] = "REDQ";
+
+  vt_st32 (reply + 12, 178);
+  g_byte_array_append (down, reply, sizeof reply);
+  add (down, true, SPICE_MSG_PING, 12, NULL);
+  add (down, true, SPICE_MSG_PING, 12, NULL);
+  add (down, true, SPICE_MSG_MAIN_AGENT_CONNECTED, 0, NULL);
+  add (down, true, SPICE_MSG_PING, 3000, NULL);
+  for (gsize piece = 1; piece <= down->len; piece += piece < 30 ? 1 : 97)
+    {
+      g_autofree VtSpiceFilter *filter = g_new (VtSpiceFilter, 1);
+      gsize    at = 0, since = 0;
+      unsigned n = 0;
+
+      vt_spice_filter_init (filter);
+      g_assert_true (vt_spice_filter_up (filter, in->data, in->len, out));
+      while (at < down->len)
+        {
+          gsize given = MIN (piece - at % piece, down->len - at);
+          gsize used = vt_spice_filter_down (filter, down->data + at, given);
+
+          g_assert_cmpuint (used, >, 0);
+          g_assert_cmpuint (used, <=, given);
+          at += used;
+          since += used;
+          /* It stops nowhere but at the end of a message or of what it was given. */
+          if (since == ends[n])
+            n++, since = 0;
+          else
+            g_assert_cmpuint (used, ==, given);
+        }
+      g_assert_cmpuint (n, ==, G_N_ELEMENTS (ends));
+    }
+}
+
 /* Anything at all after the greeting: what comes out is whole messages of bounded size. */
 static void
 test_any (void)
@@ -293,6 +336,7 @@ main (int argc, char **argv)
   g_test_add_func ("/spice-filter/link", test_link);
   g_test_add_func ("/spice-filter/display", test_display);
   g_test_add_func ("/spice-filter/stay", test_stay);
+  g_test_add_func ("/spice-filter/records", test_records);
   g_test_add_func ("/spice-filter/any", test_any);
   return g_test_run ();
 }
