@@ -148,3 +148,4 @@ bool test_media (void);
 bool test_msi (void);
 bool test_intx (void);
 bool test_bench (void);
+bool test_input (void);

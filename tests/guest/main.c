@@ -105,6 +105,7 @@ static const struct
   { "media", test_media },
   { "msi", test_msi },
   { "intx", test_intx },
+  { "input", test_input },
   { "bench", test_bench },
 };
 
