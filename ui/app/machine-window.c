@@ -14,6 +14,11 @@
  * below. Widget units. */
 #define BAR_EDGE 2
 #define BAR_LEAVE 80
+/* It also comes for this long on entering full screen, and when the pointer is captured there: the
+ * header that tells how to get out is not shown. Milliseconds. */
+#define BAR_SHOWN_MS 4000
+/* What decorations and panels may take of the monitor besides. */
+#define ROOM_BESIDE 100
 
 struct _VtMachineWindow
 {
@@ -24,7 +29,9 @@ struct _VtMachineWindow
   VtScreenView   *view;
   VitrineScreen  *screen;
   gboolean        fullscreen;
-  gboolean        sized; /* The window has taken the first picture's size. */
+  int             asked_width, asked_height; /* What the window was sized to for the picture. */
+  int             width_then, height_then;   /* What it was before. */
+  guint           bar_timer;
 
   GtkHeaderBar *header;
   GtkWidget    *info_bar, *info_details, *info_reset, *pause_button, *paused;
@@ -35,6 +42,7 @@ struct _VtMachineWindow
   GtkOverlay   *overlay;
   GtkRevealer  *bar_revealer;
   GtkLabel     *bar_title;
+  GtkWidget    *bar_keys;
 };
 
 G_DEFINE_TYPE (VtMachineWindow, vt_machine_window, GTK_TYPE_APPLICATION_WINDOW)
@@ -94,6 +102,50 @@ state_text (VitrineState state)
 }
 
 static void
+reveal_bar (VtMachineWindow *window, gboolean reveal)
+{
+  if (reveal)
+    gtk_widget_show (GTK_WIDGET (window->bar_revealer));
+  gtk_revealer_set_reveal_child (window->bar_revealer, reveal);
+}
+
+/* A revealer that reveals nothing is still a strip along the top edge, and would keep the pointer's
+ * motion there from us. */
+static void
+bar_revealed_cb (VtMachineWindow *window)
+{
+  if (!gtk_revealer_get_child_revealed (window->bar_revealer) &&
+      !gtk_revealer_get_reveal_child (window->bar_revealer))
+    gtk_widget_hide (GTK_WIDGET (window->bar_revealer));
+}
+
+static gboolean
+bar_timeout_cb (gpointer data)
+{
+  VtMachineWindow *window = data;
+  GdkWindow       *surface = gtk_widget_get_window (GTK_WIDGET (window));
+  GdkSeat         *seat = gdk_display_get_default_seat (gtk_widget_get_display (GTK_WIDGET (window)));
+  int              y = BAR_LEAVE + 1;
+
+  window->bar_timer = 0;
+  if (surface != NULL)
+    gdk_window_get_device_position (surface, gdk_seat_get_pointer (seat), NULL, &y, NULL);
+  /* Not from under the pointer. */
+  if (vt_screen_view_is_grabbed (window->view) ||
+      (y > BAR_LEAVE && !gtk_toggle_button_get_active (GTK_TOGGLE_BUTTON (window->bar_keys))))
+    reveal_bar (window, FALSE);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+show_bar_for_a_while (VtMachineWindow *window)
+{
+  g_clear_handle_id (&window->bar_timer, g_source_remove);
+  window->bar_timer = g_timeout_add (BAR_SHOWN_MS, bar_timeout_cb, window);
+  reveal_bar (window, TRUE);
+}
+
+static void
 update_title (VtMachineWindow *window)
 {
   const char *state = state_text (vitrine_machine_get_state (window->machine));
@@ -101,23 +153,65 @@ update_title (VtMachineWindow *window)
 
   gtk_header_bar_set_title (window->header, name);
   gtk_window_set_title (GTK_WINDOW (window), name);
-  gtk_label_set_text (window->bar_title, name);
   if (vt_screen_view_is_grabbed (window->view))
     state = _ ("Press and release Ctrl+Alt to free the pointer");
   gtk_header_bar_set_subtitle (window->header, state);
+  gtk_label_set_text (window->bar_title, state != NULL ? state : name);
 }
 
 static void
+grabbed_changed_cb (VtMachineWindow *window)
+{
+  update_title (window);
+  if (window->fullscreen)
+    show_bar_for_a_while (window);
+}
+
+static void
+monitor_room (VtMachineWindow *window, int *width, int *height)
+{
+  GdkDisplay  *display = gtk_widget_get_display (GTK_WIDGET (window));
+  GdkWindow   *surface = gtk_widget_get_window (GTK_WIDGET (window));
+  GdkMonitor  *monitor = surface != NULL ? gdk_display_get_monitor_at_window (display, surface)
+                                         : gdk_display_get_monitor (display, 0);
+  GdkRectangle area = { 0, 0, 1024, 768 };
+
+  if (monitor != NULL)
+    gdk_monitor_get_workarea (monitor, &area);
+  *width = MAX (area.width - ROOM_BESIDE, 320);
+  *height = MAX (area.height - ROOM_BESIDE, 200);
+}
+
+/* The window follows the picture's size until somebody gives it another one. Small pictures are shown
+ * in the window as it is. */
+static void
 picture_resized_cb (VtMachineWindow *window, int width, int height)
 {
-  int factor = gtk_widget_get_scale_factor (GTK_WIDGET (window));
-  int header;
+  int      factor = gtk_widget_get_scale_factor (GTK_WIDGET (window));
+  int      is_width, is_height, max_width, max_height;
+  gboolean ours;
 
-  if (window->sized || width < 640)
+  if (width < 640 || height < 200 || window->fullscreen || gtk_window_is_maximized (GTK_WINDOW (window)))
     return;
-  window->sized = TRUE;
-  gtk_widget_get_preferred_height (GTK_WIDGET (window->header), NULL, &header);
-  gtk_window_resize (GTK_WINDOW (window), MAX (width / factor, 640), MAX (height / factor, 400) + header);
+  gtk_window_get_size (GTK_WINDOW (window), &is_width, &is_height);
+  ours = (is_width == window->asked_width && is_height == window->asked_height) ||
+         (is_width == window->width_then && is_height == window->height_then);
+  if (window->asked_width != 0 && !ours)
+    return;
+  monitor_room (window, &max_width, &max_height);
+  /* A pixel of the guest's is a whole number of ours: as many as a dense display needs for the size that
+   * it has on others, fewer where there is no room. */
+  while (factor > 1 && (width > max_width || height > max_height))
+    {
+      width = width * (factor - 1) / factor;
+      height = height * (factor - 1) / factor;
+      factor--;
+    }
+  window->width_then = is_width;
+  window->height_then = is_height;
+  window->asked_width = MIN (width, max_width);
+  window->asked_height = MIN (height, max_height);
+  gtk_window_resize (GTK_WINDOW (window), window->asked_width, window->asked_height);
 }
 
 /* The console exists once the machine is built, and a reset or stop may take it away. */
@@ -299,8 +393,17 @@ vt_machine_window_state_event (GtkWidget *widget, GdkEventWindowState *event)
   g_simple_action_set_state (
       G_SIMPLE_ACTION (g_action_map_lookup_action (G_ACTION_MAP (window), "fullscreen")),
       g_variant_new_boolean (window->fullscreen));
-  if (!window->fullscreen)
-    gtk_revealer_set_reveal_child (window->bar_revealer, FALSE);
+  /* While the keyboard is grabbed the toolkit does not tell that another window got the focus. */
+  if ((event->changed_mask & GDK_WINDOW_STATE_FOCUSED) != 0 &&
+      (event->new_window_state & GDK_WINDOW_STATE_FOCUSED) == 0)
+    vt_screen_view_release (window->view);
+  if ((event->changed_mask & GDK_WINDOW_STATE_FULLSCREEN) != 0)
+    {
+      if (window->fullscreen)
+        show_bar_for_a_while (window);
+      else
+        reveal_bar (window, FALSE);
+    }
   return GTK_WIDGET_CLASS (vt_machine_window_parent_class)->window_state_event (widget, event);
 }
 
@@ -407,15 +510,19 @@ vt_machine_window_key (GtkWidget *widget, GdkEventKey *event)
                                       : parent->key_release_event (widget, event);
 }
 
+/* A jump into the view, from the bar or another screen, comes as an entry without a motion. */
 static gboolean
-pointer_moved_cb (VtMachineWindow *window, GdkEventMotion *event)
+pointer_moved_cb (VtMachineWindow *window, GdkEvent *event)
 {
-  if (!window->fullscreen || vt_screen_view_is_grabbed (window->view))
+  double y;
+
+  if (!window->fullscreen || vt_screen_view_is_grabbed (window->view) ||
+      !gdk_event_get_coords (event, NULL, &y))
     return FALSE;
-  if (event->y <= BAR_EDGE)
-    gtk_revealer_set_reveal_child (window->bar_revealer, TRUE);
-  else if (event->y > BAR_LEAVE)
-    gtk_revealer_set_reveal_child (window->bar_revealer, FALSE);
+  if (y <= BAR_EDGE)
+    reveal_bar (window, TRUE);
+  else if (y > BAR_LEAVE && window->bar_timer == 0)
+    reveal_bar (window, FALSE);
   return FALSE;
 }
 
@@ -469,6 +576,7 @@ vt_machine_window_dispose (GObject *object)
 
   if (window->machine != NULL)
     g_signal_handlers_disconnect_by_data (window->machine, window);
+  g_clear_handle_id (&window->bar_timer, g_source_remove);
   g_clear_pointer (&window->typist, vt_typist_free);
   if (window->view != NULL)
     vt_screen_view_set_screen (window->view, NULL);
@@ -502,6 +610,7 @@ vt_machine_window_class_init (VtMachineWindowClass *klass)
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, overlay);
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, bar_revealer);
   gtk_widget_class_bind_template_child (widget, VtMachineWindow, bar_title);
+  gtk_widget_class_bind_template_child (widget, VtMachineWindow, bar_keys);
 }
 
 static void
@@ -533,11 +642,14 @@ vt_machine_window_new (GtkApplication *app, VitrineMachine *machine)
   window->typist = vt_typist_new (machine);
   window->view = VT_SCREEN_VIEW (vt_screen_view_new (machine));
   name_children (window);
-  g_signal_connect_swapped (window->view, "grabbed-changed", G_CALLBACK (update_title), window);
+  g_signal_connect_swapped (window->view, "grabbed-changed", G_CALLBACK (grabbed_changed_cb), window);
   g_signal_connect_swapped (window->view, "picture-resized", G_CALLBACK (picture_resized_cb), window);
   g_signal_connect_swapped (window->view, "motion-notify-event", G_CALLBACK (pointer_moved_cb), window);
+  g_signal_connect_swapped (window->view, "enter-notify-event", G_CALLBACK (pointer_moved_cb), window);
   g_signal_connect_swapped (machine, "notify::state", G_CALLBACK (state_changed_cb), window);
   g_signal_connect_swapped (machine, "notify::status", G_CALLBACK (state_changed_cb), window);
+  g_signal_connect_swapped (window->bar_revealer, "notify::child-revealed", G_CALLBACK (bar_revealed_cb),
+                            window);
   state_changed_cb (window);
   gtk_widget_grab_focus (GTK_WIDGET (window->view));
   return window;

@@ -14,6 +14,8 @@
 
 /* X11 and Wayland keycodes are evdev's plus 8. */
 #define KEYCODE_OFFSET 8
+#define N_CODES 256
+#define N_BUTTONS 10
 
 struct _VtScreenView
 {
@@ -27,6 +29,8 @@ struct _VtScreenView
   gboolean keyboard;    /* The keyboard is grabbed. */
   gboolean release_armed; /* Ctrl and Alt are down and no other key has come since. */
   gboolean ctrl, alt;
+  gboolean keys[N_CODES];      /* What the guest holds down on our behalf, and nobody else's. */
+  gboolean buttons[N_BUTTONS];
   double   last_x, last_y; /* Relative mode: where the pointer was, root coordinates. */
   double   rest_x, rest_y; /* What rounding has kept back so far. */
   double   scroll_y;
@@ -118,6 +122,12 @@ update_request (VtScreenView *view)
 /* Drawing ------------------------------------------------------------------------------------ */
 
 static gboolean
+is_paused (VtScreenView *view)
+{
+  return view->machine != NULL && vitrine_machine_get_state (view->machine) == VITRINE_STATE_PAUSED;
+}
+
+static gboolean
 vt_screen_view_draw (GtkWidget *widget, cairo_t *cr)
 {
   VtScreenView    *view = VT_SCREEN_VIEW (widget);
@@ -133,6 +143,7 @@ vt_screen_view_draw (GtkWidget *widget, cairo_t *cr)
   surface = cairo_image_surface_create_for_data ((unsigned char *) (gsize) pixels.pixels,
                                                  CAIRO_FORMAT_RGB24, pixels.width, pixels.height,
                                                  pixels.stride);
+  cairo_save (cr);
   cairo_translate (cr, p.x, p.y);
   cairo_scale (cr, p.scale, p.scale);
   cairo_set_source_surface (cr, surface, 0, 0);
@@ -143,7 +154,14 @@ vt_screen_view_draw (GtkWidget *widget, cairo_t *cr)
                                                        : CAIRO_FILTER_BILINEAR);
   cairo_rectangle (cr, 0, 0, pixels.width, pixels.height);
   cairo_fill (cr);
+  cairo_restore (cr);
   cairo_surface_destroy (surface);
+  /* A picture that stands still looks like it. */
+  if (is_paused (view))
+    {
+      cairo_set_source_rgba (cr, 0, 0, 0, 0.5);
+      cairo_paint (cr);
+    }
   return FALSE;
 }
 
@@ -221,14 +239,37 @@ grab (VtScreenView *view)
   g_signal_emit (view, signals[GRABBED_CHANGED], 0);
 }
 
+static void
+send_key (VtScreenView *view, guint code, gboolean down)
+{
+  if (code >= N_CODES)
+    return;
+  view->keys[code] = down;
+  vitrine_machine_key (view->machine, code, down);
+}
+
+static void
+send_button (VtScreenView *view, guint button, gboolean down)
+{
+  if (button >= N_BUTTONS)
+    return;
+  view->buttons[button] = down;
+  vitrine_machine_button (view->machine, button, down);
+}
+
 void
 vt_screen_view_release (VtScreenView *view)
 {
   if (view->keyboard || view->grabbed)
     gdk_seat_ungrab (view_seat (view));
   view->keyboard = FALSE;
-  if (view->machine != NULL)
-    vitrine_machine_release_keys (view->machine);
+  /* A remote viewer may be holding others, which are not ours to let go. */
+  for (guint i = 0; i < N_CODES; i++)
+    if (view->keys[i])
+      send_key (view, i, FALSE);
+  for (guint i = 0; i < N_BUTTONS; i++)
+    if (view->buttons[i])
+      send_button (view, i, FALSE);
   view->ctrl = view->alt = view->release_armed = FALSE;
   if (view->grabbed)
     {
@@ -322,7 +363,7 @@ vt_screen_view_button (GtkWidget *widget, GdkEventButton *event)
       return TRUE;
     }
   if (event->button <= 3 || event->button == 8 || event->button == 9)
-    vitrine_machine_button (view->machine, event->button, event->type == GDK_BUTTON_PRESS);
+    send_button (view, event->button, event->type == GDK_BUTTON_PRESS);
   return TRUE;
 }
 
@@ -393,7 +434,7 @@ vt_screen_view_key (GtkWidget *widget, GdkEventKey *event)
   if (view->machine == NULL || event->hardware_keycode < KEYCODE_OFFSET)
     return FALSE;
   code = event->hardware_keycode - KEYCODE_OFFSET;
-  vitrine_machine_key (view->machine, code, down);
+  send_key (view, code, down);
   watch_release (view, code, down);
   return TRUE;
 }
@@ -524,5 +565,7 @@ vt_screen_view_new (VitrineMachine *machine)
   VtScreenView *view = g_object_new (VT_TYPE_SCREEN_VIEW, "visible", TRUE, NULL);
 
   view->machine = g_object_ref (machine);
+  g_signal_connect_object (machine, "notify::state", G_CALLBACK (gtk_widget_queue_draw), view,
+                           G_CONNECT_SWAPPED);
   return GTK_WIDGET (view);
 }
