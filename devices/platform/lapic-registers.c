@@ -88,13 +88,14 @@ void
 vt_lapic_address_changed (VtLapic *l)
 {
   uint32_t id = vt_lapic_is_x2apic (l) ? l->id : vt_lapic_reg_get (l, VT_LAPIC_ID) >> 24;
+  uint64_t address;
 
   /* 11.12.10.2. */
   if (vt_lapic_is_x2apic (l))
     vt_lapic_reg_set (l, VT_LAPIC_LDR, l->id >> 4 << 16 | 1u << (l->id & 15));
-  __atomic_store_n (&l->address,
-                    vt_apic_address (l->s.base, id, vt_lapic_reg_get (l, VT_LAPIC_LDR), vt_lapic_reg_get (l, VT_LAPIC_DFR)),
-                    __ATOMIC_RELEASE);
+  address = vt_apic_address (l->s.base, id, vt_lapic_reg_get (l, VT_LAPIC_LDR),
+                             vt_lapic_reg_get (l, VT_LAPIC_DFR));
+  __atomic_store_n (&l->address, address, __ATOMIC_RELEASE);
   l->port.page = vt_lapic_is_on (l) && !vt_lapic_is_x2apic (l) ? l->s.base & BASE_ADDRESS : UINT64_MAX;
 }
 
@@ -429,7 +430,8 @@ static bool
 write_base (VtLapic *l, uint64_t v)
 {
   VtLapicChange before = vt_lapic_begin (l);
-  bool   ok = base_allowed (l->s.base, v), was_on = vt_lapic_is_on (l), was_x2apic = vt_lapic_is_x2apic (l);
+  bool          ok = base_allowed (l->s.base, v);
+  bool          was_on = vt_lapic_is_on (l), was_x2apic = vt_lapic_is_x2apic (l);
 
   if (ok)
     {

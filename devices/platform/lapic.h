@@ -112,7 +112,8 @@ bool        vt_lapic_write_msr (VtLapic *lapic, uint32_t index, uint64_t value);
 unsigned    vt_lapic_cr8 (VtLapic *lapic);
 void        vt_lapic_set_cr8 (VtLapic *lapic, unsigned value);
 void        vt_lapic_tsc_changed (VtLapic *lapic);
-void        vt_lapic_get (VtLapic *lapic, uint8_t page[VT_LAPIC_PAGE], uint64_t *base, uint64_t *deadline);
+void        vt_lapic_get (VtLapic *lapic, uint8_t page[VT_LAPIC_PAGE], uint64_t *base,
+                          uint64_t *deadline);
 bool        vt_lapic_set (VtLapic *lapic, const uint8_t page[VT_LAPIC_PAGE], uint64_t base,
                           uint64_t deadline, GError **error);
 

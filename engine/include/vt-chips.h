@@ -83,8 +83,8 @@ extern const VtStateDesc vt_pic_pair_state, vt_ioapic_state, vt_pit_state, vt_pv
  * wait for a SIPI (the first processor goes on at its reset vector). SIPI: take it, and start where it
  * says if one was waited for. SMI, NMI: take them when not blocked. INTERRUPT: with interrupts enabled,
  * acknowledge() and deliver what it gives. Only a new signal kicks: one that was seen and could not be
- * taken is looked for again when that changes (IF, the shadow, NMI's block, CR8). HLT sleeps until a signal that would be taken, under a lock
- * that kick takes too, so that none is slept through. */
+ * taken is looked for again when that changes (IF, the shadow, NMI's block, CR8). HLT sleeps until
+ * there is a signal that would be taken, under a lock that kick takes too: none is slept through. */
 
 /* What waits for a vCPU. */
 typedef enum

@@ -301,7 +301,7 @@ msi_thread (gpointer data)
       for (unsigned cpu = 0; cpu < CPUS; cpu++)
         if (!expect (r, base + cpu, cpu, round))
           return NULL;
-      if (s->n == 0 && !expect (r, 2, round % CPUS, (round + CPUS - 1 - (round % CPUS + CPUS - 1) % CPUS) / CPUS))
+      if (s->n == 0 && !expect (r, 2, round % CPUS, (round + CPUS - 1) / CPUS))
         return NULL;
     }
   return NULL;
@@ -484,8 +484,8 @@ static const VtCpuPart still_parts[] = {
 };
 
 static const VtVcpuOps still_ops = {
-  .id = "still", .destroy = still_destroy, .cpu_finish = still_cpu_finish, .attach = still_attach, .get = still_get, .set = still_set,
-  .parts = still_parts, .n_parts = G_N_ELEMENTS (still_parts),
+  .id = "still", .destroy = still_destroy, .cpu_finish = still_cpu_finish, .attach = still_attach,
+  .get = still_get, .set = still_set, .parts = still_parts, .n_parts = G_N_ELEMENTS (still_parts),
 };
 
 #define MACHINE                                                                                    \
