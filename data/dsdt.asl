@@ -229,12 +229,14 @@ DefinitionBlock ("", "DSDT", 2, "VITRIN", "VTRNQ35", 0x00000001)
 
     Name (LBUF, ResourceTemplate ()
     {
-      Interrupt (ResourceConsumer, Level, ActiveHigh, Shared, , , INTR) {0}
+      Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) {0}
     })
-    CreateDWordField (LBUF, INTR._INT, LIRQ)
 
+    /* The field is made in here, since SeaBIOS, which looks for devices in this table, reads nothing of a
+     * scope after a field of a buffer. */
     Method (LCRS, 1, Serialized)
     {
+      CreateDWordField (LBUF, 0x05, LIRQ)
       If (Arg0 & 0x80)
       {
         LIRQ = Zero

@@ -54,6 +54,7 @@ typedef struct
   VtHpet        *hpet;
   VtFwCfg       *fw;
   GPtrArray     *boot; /* Firmware paths, owned. */
+  bool           kernel; /* It boots a kernel given directly, and nothing else. */
 } Board;
 
 /* Devices ------------------------------------------------------------------------------------ */
@@ -540,6 +541,7 @@ add_tables (Board *b, GError **error)
     .n_reserved = G_N_ELEMENTS (reserved),
     .pci64_first = vt_align_up (FOUR_GIB + b->high_ram, VT_GIB),
     .boot_menu = vitrine_config_get_boot_menu (b->config),
+    .boot_only = b->kernel,
     .irq0_override = true,
     .has_s4 = true,
     .s4_type = VT_ICH9_SLP_S4,
@@ -582,8 +584,11 @@ add_kernel (Board *b, GError **error)
     .append = vitrine_config_get_append (b->config),
     .ram_below_4g = b->low_ram,
   };
-  /* Whatever the drives hold, the kernel was asked for. */
-  g_ptr_array_insert (b->boot, 0, vt_firmware_path_rom (VT_BOOT_ROM_FILE));
+  /* Whatever the drives hold, the kernel was asked for: nothing else is booted, so that the reason
+   * why it could not start stays on the screen. */
+  g_ptr_array_set_size (b->boot, 0);
+  g_ptr_array_add (b->boot, vt_firmware_path_rom (VT_BOOT_ROM_FILE));
+  b->kernel = true;
   return vt_boot_add (b->fw, &params, error);
 }
 

@@ -139,6 +139,22 @@ def bzimage_initrd():
         passed(m, ["initrd", "fwcfg"])
 
 
+def kernel_only():
+  """With a kernel given, SeaBIOS boots that and nothing else, so that a CD doesn't hide why it could
+  not start; and it reads the board's tables to their end."""
+  with Machine("--kernel", ELF, "--append", "poweroff", "--iso", ISO) as m:
+    m.env["VITRINE_TRACE"] = "debug-port"
+    m.start()
+    m.wait_exit(120)
+    log = m.messages()
+    order = re.search(r"boot order:\n((?:.*\d+: .*\n)+)", log)
+    expect(order is not None, "SeaBIOS tells its boot order")
+    order = re.findall(r"\d+: (.*)", order[1])
+    expect(len(order) == 2 and order[0].startswith("/rom@genroms/") and order[1] == "HALT",
+           f"the kernel, and then nothing: {order}")
+    expect("ACPI: parse DSDT" in log and "parse error" not in log, "SeaBIOS understands the DSDT")
+
+
 def power_off():
   with Machine("--kernel", ELF, "--append", "poweroff") as m:
     m.start()
@@ -195,4 +211,5 @@ def pause_resume():
     m.wait_exit(20)
 
 
-main(devices, media, debug_port, display, smp, bzimage_initrd, power_off, resets, triple_fault, undefined, pause_resume)
+main(devices, media, debug_port, display, smp, bzimage_initrd, kernel_only, power_off,
+     resets, triple_fault, undefined, pause_resume)
