@@ -4,7 +4,7 @@
 import json, os, re, signal, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from desktop import Desktop, Failure, expect, until
+from desktop import Desktop, expect, until
 from machine import main
 from PIL import Image, ImageChops
 from screenmachine import ScreenMachine, differs, rescue_iso

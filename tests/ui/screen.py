@@ -5,7 +5,7 @@ guest's picture pixel for pixel in every size."""
 import os, re, sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from desktop import Desktop, Failure, expect, until
+from desktop import Desktop, expect, until
 from machine import main
 from PIL import Image
 from screenmachine import GUEST, ScreenMachine, rescue_iso

@@ -114,8 +114,8 @@ reveal_bar (VtMachineWindow *window, gboolean reveal)
 static void
 bar_revealed_cb (VtMachineWindow *window)
 {
-  if (!gtk_revealer_get_child_revealed (window->bar_revealer) &&
-      !gtk_revealer_get_reveal_child (window->bar_revealer))
+  if (!gtk_revealer_get_child_revealed (window->bar_revealer)
+      && !gtk_revealer_get_reveal_child (window->bar_revealer))
     gtk_widget_hide (GTK_WIDGET (window->bar_revealer));
 }
 
@@ -124,15 +124,15 @@ bar_timeout_cb (gpointer data)
 {
   VtMachineWindow *window = data;
   GdkWindow       *surface = gtk_widget_get_window (GTK_WIDGET (window));
-  GdkSeat         *seat = gdk_display_get_default_seat (gtk_widget_get_display (GTK_WIDGET (window)));
-  int              y = BAR_LEAVE + 1;
+  GdkSeat *seat = gdk_display_get_default_seat (gtk_widget_get_display (GTK_WIDGET (window)));
+  int      y = BAR_LEAVE + 1;
 
   window->bar_timer = 0;
   if (surface != NULL)
     gdk_window_get_device_position (surface, gdk_seat_get_pointer (seat), NULL, &y, NULL);
   /* Not from under the pointer. */
-  if (vt_screen_view_is_grabbed (window->view) ||
-      (y > BAR_LEAVE && !gtk_toggle_button_get_active (GTK_TOGGLE_BUTTON (window->bar_keys))))
+  if (vt_screen_view_is_grabbed (window->view)
+      || (y > BAR_LEAVE && !gtk_toggle_button_get_active (GTK_TOGGLE_BUTTON (window->bar_keys))))
     reveal_bar (window, FALSE);
   return G_SOURCE_REMOVE;
 }
@@ -191,11 +191,12 @@ picture_resized_cb (VtMachineWindow *window, int width, int height)
   int      is_width, is_height, max_width, max_height;
   gboolean ours;
 
-  if (width < 640 || height < 200 || window->fullscreen || gtk_window_is_maximized (GTK_WINDOW (window)))
+  if (width < 640 || height < 200 || window->fullscreen
+      || gtk_window_is_maximized (GTK_WINDOW (window)))
     return;
   gtk_window_get_size (GTK_WINDOW (window), &is_width, &is_height);
-  ours = (is_width == window->asked_width && is_height == window->asked_height) ||
-         (is_width == window->width_then && is_height == window->height_then);
+  ours = (is_width == window->asked_width && is_height == window->asked_height)
+         || (is_width == window->width_then && is_height == window->height_then);
   if (window->asked_width != 0 && !ours)
     return;
   monitor_room (window, &max_width, &max_height);
@@ -394,8 +395,8 @@ vt_machine_window_state_event (GtkWidget *widget, GdkEventWindowState *event)
       G_SIMPLE_ACTION (g_action_map_lookup_action (G_ACTION_MAP (window), "fullscreen")),
       g_variant_new_boolean (window->fullscreen));
   /* While the keyboard is grabbed the toolkit does not tell that another window got the focus. */
-  if ((event->changed_mask & GDK_WINDOW_STATE_FOCUSED) != 0 &&
-      (event->new_window_state & GDK_WINDOW_STATE_FOCUSED) == 0)
+  if ((event->changed_mask & GDK_WINDOW_STATE_FOCUSED) != 0
+      && (event->new_window_state & GDK_WINDOW_STATE_FOCUSED) == 0)
     vt_screen_view_release (window->view);
   if ((event->changed_mask & GDK_WINDOW_STATE_FULLSCREEN) != 0)
     {
@@ -516,8 +517,8 @@ pointer_moved_cb (VtMachineWindow *window, GdkEvent *event)
 {
   double y;
 
-  if (!window->fullscreen || vt_screen_view_is_grabbed (window->view) ||
-      !gdk_event_get_coords (event, NULL, &y))
+  if (!window->fullscreen || vt_screen_view_is_grabbed (window->view)
+      || !gdk_event_get_coords (event, NULL, &y))
     return FALSE;
   if (y <= BAR_EDGE)
     reveal_bar (window, TRUE);
@@ -642,14 +643,16 @@ vt_machine_window_new (GtkApplication *app, VitrineMachine *machine)
   window->typist = vt_typist_new (machine);
   window->view = VT_SCREEN_VIEW (vt_screen_view_new (machine));
   name_children (window);
-  g_signal_connect_swapped (window->view, "grabbed-changed", G_CALLBACK (grabbed_changed_cb), window);
+  g_signal_connect_swapped (window->view, "grabbed-changed", G_CALLBACK (grabbed_changed_cb),
+                            window);
   g_signal_connect_swapped (window->view, "picture-resized", G_CALLBACK (picture_resized_cb), window);
   g_signal_connect_swapped (window->view, "motion-notify-event", G_CALLBACK (pointer_moved_cb), window);
-  g_signal_connect_swapped (window->view, "enter-notify-event", G_CALLBACK (pointer_moved_cb), window);
+  g_signal_connect_swapped (window->view, "enter-notify-event", G_CALLBACK (pointer_moved_cb),
+                            window);
   g_signal_connect_swapped (machine, "notify::state", G_CALLBACK (state_changed_cb), window);
   g_signal_connect_swapped (machine, "notify::status", G_CALLBACK (state_changed_cb), window);
-  g_signal_connect_swapped (window->bar_revealer, "notify::child-revealed", G_CALLBACK (bar_revealed_cb),
-                            window);
+  g_signal_connect_swapped (window->bar_revealer, "notify::child-revealed",
+                            G_CALLBACK (bar_revealed_cb), window);
   state_changed_cb (window);
   gtk_widget_grab_focus (GTK_WIDGET (window->view));
   return window;

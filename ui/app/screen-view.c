@@ -29,7 +29,7 @@ struct _VtScreenView
   gboolean keyboard;    /* The keyboard is grabbed. */
   gboolean release_armed; /* Ctrl and Alt are down and no other key has come since. */
   gboolean ctrl, alt;
-  gboolean keys[N_CODES];      /* What the guest holds down on our behalf, and nobody else's. */
+  gboolean keys[N_CODES]; /* What the guest holds down on our behalf, and nobody else's. */
   gboolean buttons[N_BUTTONS];
   double   last_x, last_y; /* Relative mode: where the pointer was, root coordinates. */
   double   rest_x, rest_y; /* What rounding has kept back so far. */
