@@ -87,6 +87,10 @@ void vt_mmu_flush_local (VtMmu *mmu);
 void vt_mmu_flush_page (VtMmu *mmu, uint64_t linear);
 void vt_mmu_flush_write (VtMmu *mmu);
 
+/* Marks in the dirty logs every page that is in a write table: what may have been written since the last
+ * flush. For the core's thread, or while it stands. */
+void vt_mmu_mark_written (VtCore *core);
+
 /* What a walk finds (SDM volume 3, 4.5). */
 typedef struct
 {

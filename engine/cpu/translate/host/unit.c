@@ -45,6 +45,7 @@ typedef struct
   uint8_t stand_in;  /* For RSP, or VT_NO_REG. */
   uint8_t size;      /* Of the memory operand, or 0. */
   bool    reads, writes;
+  bool     aligned;  /* The operand may have to be. */
   uint16_t opcode;   /* As the x87's last-opcode register has it. */
 } Slot;
 
@@ -56,6 +57,7 @@ struct VtUnit
   uint32_t   mxcsr_mask;
   Slot       slot[SLOTS];
   uint8_t    host[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
+  uint8_t    trial[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
   uint8_t    bounce[2 * MOST_OPERAND] __attribute__ ((aligned (64)));
 };
 
@@ -311,6 +313,30 @@ encode (const Slot *slot, const ZydisDecodedInstruction *insn, const ZydisDecode
   return ZYAN_SUCCESS (ZydisEncoderEncodeInstruction (&request, to, &length)) ? (unsigned) length : 0;
 }
 
+/* Whether the operand may have to be aligned (SDM volume 2, 2.7): where it is not, the host is asked. */
+static bool
+may_want_alignment (const ZydisDecodedInstruction *insn)
+{
+  if (insn->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX
+      && insn->encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX)
+    return insn->mnemonic != ZYDIS_MNEMONIC_MOVUPS && insn->mnemonic != ZYDIS_MNEMONIC_MOVDQU;
+  return insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_AVX1
+         || insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E1
+         || insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E1NF;
+}
+
+/* Stores that leave what their mask does not name. */
+static bool
+stores_by_mask (const ZydisDecodedInstruction *insn)
+{
+  return insn->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPS || insn->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPD
+         || insn->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVD
+         || insn->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ
+         || (insn->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX
+             && insn->avx.mask.reg != ZYDIS_REGISTER_NONE
+             && insn->avx.mask.reg != ZYDIS_REGISTER_K0);
+}
+
 /* Decodes the instruction and decides what its slot holds. */
 static void
 prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
@@ -344,9 +370,13 @@ prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
       slot->x87_too = true;
       raise_needs (slot, NEEDS_MMX);
     }
-  /* VZEROUPPER names no register. */
+  /* VZEROUPPER names no register, nor do conversions from memory to a general one. */
   if (instruction.meta.isa_ext == ZYDIS_ISA_EXT_AVX)
     raise_needs (slot, NEEDS_AVX);
+  if ((instruction.meta.isa_ext == ZYDIS_ISA_EXT_SSE
+       || instruction.meta.isa_ext == ZYDIS_ISA_EXT_SSE2)
+      && instruction.meta.exception_class != ZYDIS_EXCEPTION_CLASS_NONE)
+    raise_needs (slot, NEEDS_SSE);
   for (unsigned i = 0; i < instruction.operand_count; i++)
     {
       const ZydisDecodedOperand *o = &operands[i];
@@ -366,8 +396,10 @@ prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
             return;
           slot->size = (uint8_t) (o->size / 8);
           slot->reads = (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0
-                        || (o->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) != 0;
+                        || (o->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) != 0
+                        || stores_by_mask (&instruction);
           slot->writes = (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+          slot->aligned = slot->size >= 16 && may_want_alignment (&instruction);
           break;
         case ZYDIS_OPERAND_TYPE_IMMEDIATE:
           break;
@@ -461,7 +493,7 @@ features_of (const VtCore *core, const Slot *slot)
   static const uint64_t wanted[] = {
     [NEEDS_NOTHING] = 0,
     [NEEDS_X87] = VT_FEATURE_X87,
-    [NEEDS_MMX] = VT_FEATURE_X87,
+    [NEEDS_MMX] = VT_FEATURE_X87 | VT_FEATURE_SSE, /* Conversions change MXCSR. */
     [NEEDS_SSE] = VT_FEATURE_X87 | VT_FEATURE_SSE,
     [NEEDS_AVX] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX,
     [NEEDS_AVX512] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX | VT_FEATURES_AVX512,
@@ -500,6 +532,24 @@ put_pointers (VtCore *core, const VtInsn *insn, const Slot *slot, const uint8_t 
     vt_st64 (core->xsave + 16, vt_insn_offset (core, insn));
 }
 
+/* An operand that is not aligned is #GP before it is a page fault, where the host's processor minds at
+ * all: makers differ, so it is asked, with an operand and a state that don't count. */
+static void
+check_alignment (VtCore *core, const Slot *slot, const VtUnitCall *call, unsigned offset)
+{
+  VtUnit    *unit = core->unit;
+  VtUnitCall trial = *call;
+
+  memcpy (unit->trial, core->xsave, sizeof unit->trial);
+  memset (unit->bounce, 0, sizeof unit->bounce);
+  vt_st32 (unit->trial + 24, 0x1f80); /* No arithmetic exception. */
+  trial.guest = unit->trial;
+  trial.gpr[slot->base] = (uint64_t) (uintptr_t) (unit->bounce + offset);
+  const uint32_t signal = vt_unit_call (&trial);
+  if (signal == SIGSEGV || signal == SIGBUS)
+    vt_core_gp (core, 0);
+}
+
 void
 vt_unit_run (VtCore *core, const VtInsn *insn)
 {
@@ -533,6 +583,8 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
     {
       const VtAccessKind kind = slot->writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
       linear = vt_insn_linear (core, insn, 0, slot->size, kind);
+      if (slot->aligned && (linear & (slot->size - 1)))
+        check_alignment (core, slot, &call, linear & 63);
       /* At the same place in a cache line, so that what must be aligned faults as it would. */
       bounce += linear & 63;
       if (slot->reads)

@@ -268,10 +268,26 @@ take (VtInsn *insn, const ZydisDecodedInstruction *from, const ZydisDecodedOpera
     insn->op = &vt_op_far_return;
   else
     insn->op = vt_op_find (from->mnemonic);
+  /* With REX.B, PAUSE's bytes are what they were without its prefix: XCHG of R8 and RAX. */
+  if (from->mnemonic == ZYDIS_MNEMONIC_PAUSE && from->raw.rex.B)
+    {
+      insn->op = vt_op_find (ZYDIS_MNEMONIC_XCHG);
+      insn->n = 2;
+      insn->operand[0] = (VtOperand){ .kind = VT_OPERAND_GPR,
+                                      .reg = VT_CPU_R8,
+                                      .size = insn->osize };
+      insn->operand[1] = (VtOperand){ .kind = VT_OPERAND_GPR,
+                                      .reg = VT_CPU_RAX,
+                                      .size = insn->osize };
+    }
   /* MOVSD and CMPSD are two instructions each. */
   if ((from->mnemonic == ZYDIS_MNEMONIC_MOVSD || from->mnemonic == ZYDIS_MNEMONIC_CMPSD)
       && from->meta.category != ZYDIS_CATEGORY_STRINGOP)
     insn->op = NULL;
+  /* Zydis knows a coprocessor's VEX forms of LZCNT, POPCNT and TZCNT, which no processor of ours has. */
+  if (from->meta.isa_ext == ZYDIS_ISA_EXT_KNC || from->meta.isa_ext == ZYDIS_ISA_EXT_KNCE
+      || from->meta.isa_ext == ZYDIS_ISA_EXT_KNCV)
+    insn->op = vt_op_find (ZYDIS_MNEMONIC_UD2);
   if (insn->op == NULL && runs_on_unit (from->meta.isa_ext))
     insn->op = &vt_op_unit;
 }

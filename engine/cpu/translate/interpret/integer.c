@@ -190,7 +190,9 @@ vt_op_cmpxchg (VtCore *core, const VtInsn *insn)
       old = vt_place_load (core, &place);
       vt_alu_sub (want, old, size, &flags);
     }
-  while (!vt_place_store (core, &place, old, old == want ? b : old));
+  /* Memory is written whatever comes out; a register that is not equal stays whole. */
+  while ((place.memory || old == want)
+         && !vt_place_store (core, &place, old, old == want ? b : old));
   if (old != want)
     vt_core_set_gpr (core, VT_CPU_RAX, size, old);
   core->rflags = flags;

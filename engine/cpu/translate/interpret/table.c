@@ -260,7 +260,6 @@ static const VtOp table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
   OP (ENDBR32, nop),
   OP (ENDBR64, nop),
   OP (CLDEMOTE, nop),
-  OP (SERIALIZE, nop),
   /* The units' state. */
   OP (FNINIT, fninit),
   OP (FNCLEX, fclex),

@@ -11,6 +11,13 @@ wide_size (const VtCore *core, const VtInsn *insn)
   return core->code_bits == 64 ? 8 : insn->osize;
 }
 
+/* ENTER and LEAVE have a 16-bit form in 64-bit mode too, and no 32-bit one. */
+static unsigned
+frame_size (const VtCore *core, const VtInsn *insn)
+{
+  return core->code_bits == 64 && insn->osize != 2 ? 8 : insn->osize;
+}
+
 void
 vt_near_jump (VtCore *core, uint64_t rip, unsigned size)
 {
@@ -200,7 +207,7 @@ vt_op_popf (VtCore *core, const VtInsn *insn)
 void
 vt_op_enter (VtCore *core, const VtInsn *insn)
 {
-  const unsigned size = wide_size (core, insn), width = vt_stack_bytes (core);
+  const unsigned size = frame_size (core, insn), width = vt_stack_bytes (core);
   const unsigned room = insn->imm[0] & 0xffff, level = insn->imm[1] & 31;
   uint64_t       frame = core->gpr[VT_CPU_RBP];
 
@@ -228,7 +235,7 @@ vt_op_enter (VtCore *core, const VtInsn *insn)
 void
 vt_op_leave (VtCore *core, const VtInsn *insn)
 {
-  const unsigned size = wide_size (core, insn), width = vt_stack_bytes (core);
+  const unsigned size = frame_size (core, insn), width = vt_stack_bytes (core);
 
   vt_core_snapshot (core);
   vt_core_set_gpr (core, VT_CPU_RSP, width, core->gpr[VT_CPU_RBP]);

@@ -73,9 +73,22 @@ update_summary (VtCore *core)
   vt_st16 (core->xsave + FSW, fsw);
 }
 
+/* The image has the registers from the top of the stack on; they stay where they are when it moves. */
+static void
+move_top (VtCore *core, unsigned top)
+{
+  const unsigned by = (top - (vt_ld16 (core->xsave + FSW) >> 11)) & 7;
+  uint8_t        all[128];
+
+  memcpy (all, core->xsave + ST (0), sizeof all);
+  for (unsigned i = 0; i < 8; i++)
+    memcpy (core->xsave + ST (i), all + 16 * ((i + by) & 7), 16);
+}
+
 static void
 initialize (VtCore *core)
 {
+  move_top (core, 0);
   vt_st16 (core->xsave + FCW, 0x37f);
   vt_st16 (core->xsave + FSW, 0);
   core->xsave[FTW] = 0;
@@ -208,6 +221,7 @@ take_environment (VtCore *core, unsigned size, const uint8_t *from)
   uint8_t        abridged = 0;
 
   vt_st16 (core->xsave + FCW, (uint16_t) ((vt_ld16 (from) & 0x1f3f) | 0x40));
+  move_top (core, vt_ld16 (from + step) >> 11 & 7);
   vt_st16 (core->xsave + FSW, vt_ld16 (from + step));
   const uint16_t tags = vt_ld16 (from + 2 * step);
   for (unsigned i = 0; i < 8; i++)

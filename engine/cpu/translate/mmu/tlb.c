@@ -89,6 +89,22 @@ vt_mmu_flush_write (VtMmu *mmu)
     table_clear (vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE));
 }
 
+void
+vt_mmu_mark_written (VtCore *core)
+{
+  for (unsigned set = 0; set < VT_SETS; set++)
+    {
+      const VtTlb *tlb = vt_mmu_table (&core->mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
+      for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+        {
+          VtSpacePage page;
+          if (tlb->entry[i].tag != VT_TLB_EMPTY
+              && vt_space_page (core->space, tlb->entry[i].info & ~VT_PAGE_OFFSET, &page))
+            vt_ram_mark_dirty (page.ram, page.offset, VT_PAGE);
+        }
+    }
+}
+
 VtAccessSet
 vt_mmu_system_set (const VtCore *core)
 {

@@ -318,3 +318,11 @@ vt_event_nmi (VtCore *core)
   core->events.nmi_masked = true;
   return vt_event_deliver (core, &event);
 }
+
+VtStep
+vt_event_undefined (VtCore *core)
+{
+  const VtEvent event = { .kind = VT_EVENT_FAULT, .vector = VT_EXC_UD, .rip = core->rip };
+
+  return vt_event_deliver (core, &event);
+}

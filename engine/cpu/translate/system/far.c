@@ -152,7 +152,7 @@ vt_far_jump (VtCore *core, uint16_t selector, uint64_t offset, unsigned size)
         break;
       }
     case TARGET_TASK:
-      vt_task_switch (core, task_of (core, &d), VT_TASK_JUMP, core->rip, NULL);
+      vt_task_switch (core, task_of (core, &d), VT_TASK_JUMP, core->next_rip, NULL);
       break;
     }
 }

@@ -206,7 +206,7 @@ vt_iret (VtCore *core, unsigned size)
         vt_core_gp (core, 0);
       const uint16_t back = (uint16_t) vt_mmu_load (
           core, (uint32_t) core->seg[VT_CPU_TR].base, 2, vt_mmu_system_set (core));
-      vt_task_switch (core, back, VT_TASK_RETURN, core->rip, NULL);
+      vt_task_switch (core, back, VT_TASK_RETURN, core->next_rip, NULL);
       return;
     }
   vt_stack_current (core, &stack);

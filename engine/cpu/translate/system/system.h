@@ -157,6 +157,8 @@ VtStep vt_event_deliver_fault (VtCore *core);
 bool   vt_event_open (const VtCore *core);
 VtStep vt_event_interrupt (VtCore *core, uint8_t vector);
 VtStep vt_event_nmi (VtCore *core);
+/* #UD at the present instruction, for one that nobody knows. */
+VtStep vt_event_undefined (VtCore *core);
 
 /* Far transfers: far.c, return.c, task.c -------------------------------------------------------- */
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One random instruction, run by this host's processor and by the interpreter from the same state:
+ * registers, flags, units, memory and faults must come out the same.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct HostCase HostCase;
+
+/* Maps memory for both; NULL where this host lets nobody have the addresses. */
+HostCase *host_case_new (void);
+void      host_case_free (HostCase *hc);
+
+typedef enum
+{
+  HOST_CASE_SAME,
+  HOST_CASE_DIFFERENT,
+  HOST_CASE_SKIPPED,  /* The bytes are none of those that can be compared. */
+  HOST_CASE_DECLINED, /* The interpreter leaves it to somebody else. */
+} HostCaseEnd;
+
+/**
+ * host_case_run:
+ * @data: what the case is made of; any bytes, any length. The first 32 choose the instruction.
+ * @report: (out): for HOST_CASE_DIFFERENT: what it was and how it differs; otherwise its text, or NULL.
+ */
+HostCaseEnd host_case_run (HostCase *hc, const uint8_t *data, size_t size, char **report);
