@@ -177,21 +177,39 @@ def triple_fault():
     m.until(lambda: m.serial().count("GUEST") >= 2, 120, "the second start", True)
 
 
+def units():
+  """What KVM's emulator does not know: x87, SSE, cmpxchg16b, iret between privileges."""
+  with Machine("--kernel", ELF, "--append", "units", "--cpus", "2") as m:
+    m.start()
+    code = m.wait_exit(60)
+    passed(m, ["units"])
+    expect(code == 1, f"the exit status is 2 * failed + 1, and was {code}")
+
+
+def breakpoint():
+  """int3 comes to the guest's own handler, whoever delivers it."""
+  with Machine("--kernel", ELF, "--append", "breakpoint") as m:
+    m.start()
+    code = m.wait_exit(60)
+    expect("EXCEPTION 03" in m.serial(), "the guest's handler has run")
+    expect(code == 2 * 98 + 1, f"the guest's handler ends with 98, not {code}")
+
+
 def undefined():
-  """int3: emulated KVM can't run it and says what it was; on real KVM the guest's own handler of the
-  exception reports it and ends with 98."""
+  """ENCLU: emulated KVM can't run it, the interpreter neither, and the report says what it was; on real
+  KVM the guest's own handler of the exception reports it and ends with 98."""
   with Machine("--kernel", ELF, "--append", "undefined", run=["--keep"]) as m:
     m.start()
     m.until(lambda: m.process.poll() is not None or m.state() == "crashed", 60, "an end")
     if m.process.poll() is None:
       status = m.status()
-      expect("int3" in (status.get("status") or "") + (status.get("detail") or ""),
+      expect("enclu" in (status.get("status") or "") + (status.get("detail") or ""),
              f"the report names the instruction: {status}")
       expect("rip" in (status.get("detail") or "").lower(), "the report has the registers")
       m.vitrine("reset", m.name)
       m.until(lambda: m.serial().count("GUEST") >= 2, 60, "a start after the reset")
     else:
-      expect("EXCEPTION 03" in m.serial(), "the guest's handler has run")
+      expect("EXCEPTION 06" in m.serial(), "the guest's handler has run")
 
 
 def pause_resume():
@@ -212,4 +230,4 @@ def pause_resume():
 
 
 main(devices, media, debug_port, display, smp, bzimage_initrd, kernel_only, power_off,
-     resets, triple_fault, undefined, pause_resume)
+     resets, triple_fault, units, breakpoint, undefined, pause_resume)

@@ -104,6 +104,8 @@ bool fail (const char *why, uint64_t value);
 #define VECTOR_TIMER 0x60
 extern volatile uint32_t counts[256];
 void interrupts_init (void);
+/* A gate of the present code segment; @dpl: the least privilege that may use it by INT. */
+void                     set_gate (unsigned vector, const void *handler, unsigned dpl);
 void use_pic (uint16_t mask); /* IRQs with a 0 bit come through the PIC pair, virtual wire. */
 void use_ioapic (unsigned gsi, bool level, bool low);
 void mask_all (void);
@@ -149,3 +151,4 @@ bool test_msi (void);
 bool test_intx (void);
 bool test_bench (void);
 bool test_input (void);
+bool test_units (void);

@@ -67,14 +67,21 @@ interrupt (uint64_t vector, uint64_t rip)
 }
 
 void
+set_gate (unsigned vector, const void *handler, unsigned dpl)
+{
+  uintptr_t at = (uintptr_t) handler;
+
+  idt[vector] = (Gate){
+    (uint16_t) at,         8, (uint16_t) (0x8e00 | dpl << 13), (uint16_t) (at >> 16),
+    (uint32_t) (at >> 32), 0
+  };
+}
+
+void
 interrupts_init (void)
 {
   for (unsigned v = 0; v < 256; v++)
-    {
-      uintptr_t at = (uintptr_t) vectors + 16 * v;
-
-      idt[v] = (Gate){ (uint16_t) at, 8, 0x8e00, (uint16_t) (at >> 16), (uint32_t) (at >> 32), 0 };
-    }
+    set_gate (v, vectors + 16 * v, 0);
   ap_load_idt ();
   /* 8259A: ICW1 to ICW4, all masked. */
   outb (0x20, 0x11);

@@ -107,6 +107,7 @@ static const struct
   { "intx", test_intx },
   { "input", test_input },
   { "bench", test_bench },
+  { "units", test_units },
 };
 
 static bool
@@ -185,15 +186,18 @@ end (const char *word)
     outb (0x92, 0x01);
   else if (word_is (word, "triple-fault"))
     {
-      /* A page fault without an IDT; instructions such as int3 are not every KVM's to emulate. */
+      /* A page fault without an IDT. */
       static const char no_idt[10];
 
       __asm__ volatile ("lidt %0; movb 0x7f0000000000, %%al" : : "m"(no_idt) : "al");
     }
-  else if (word_is (word, "undefined"))
+  else if (word_is (word, "breakpoint"))
     __asm__ volatile ("int3");
   else if (word_is (word, "watch"))
     watch ();
+  else if (word_is (word, "undefined"))
+    /* ENCLU, which is undefined at this privilege on every processor. */
+    __asm__ volatile (".byte 0x0f, 0x01, 0xd7");
   else if (word_is (word, "hang"))
     for (;;)
       __asm__ volatile ("hlt");

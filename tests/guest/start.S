@@ -150,6 +150,7 @@ gdt_pointer:
 
         .section .bss
         .align  4096
+        .globl  pml4, pdpt, pds
 pml4:   .skip   4096
 pdpt:   .skip   4096
 pds:    .skip   4 * 4096

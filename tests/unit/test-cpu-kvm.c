@@ -543,24 +543,58 @@ test_triple (void)
   rig_finish (&rig);
 }
 
-/* KVM's emulator has IRET for real mode only: where it must emulate, that is to be reported, and
- * elsewhere it just works. */
-GUEST_FLAT (iret, PUT ("R") "pushfl\n pushl %cs\n pushl $(1f - guest + 0x1000)\n iretl\n"
-            "1:" PUT ("!") "5: hlt\n jmp 5b\n");
+/* KVM's emulator has IRET for real mode only, and no x87 or SSE arithmetic: where it must emulate, the
+ * interpreter executes those, and everywhere the guest goes on. */
+GUEST_FLAT (
+    helped,
+    PUT (
+        "R") "pushfl\n pushl %cs\n pushl $(1f - guest + 0x1000)\n iretl\n"
+             "1:" PUT (
+                 "1") "fninit\n fld1\n fld1\n faddp\n fistps 0x3000\n"
+                      "cmpw $2, 0x3000\n jne 5f\n" PUT (
+                          "2") "movl %cr4, %eax\n orl $0x600, %eax\n movl %eax, %cr4\n"
+                               "movl $3, %ecx\n cvtsi2sd %ecx, %xmm1\n addsd %xmm1, %xmm1\n cvttsd2si %xmm1, %eax\n"
+                               "cmpl $6, %eax\n jne 5f\n" PUT ("3")
+    /* An interrupt from inside a stretch that is interpreted. */
+    "lidtl 0x5ff0\n movl $100, %ecx\n 4: addsd %xmm1, %xmm1\n int $0x41\n loop 4b\n" PUT (
+        "!") "5: hlt\n jmp 5b\n"
+             ".globl guest_counted\n guest_counted: incl 0x3004\n iretl\n");
+extern const uint8_t guest_counted[];
+
+static void
+test_helper (void)
+{
+  RIG (1, helped);
+  guest_gate (rig.mem, 0x41, (uint32_t) (guest_counted - guest_helped) + GUEST_BASE);
+  vt_cpus_run (rig.engine);
+  expect (&rig, "!", 1);
+  hold (&rig);
+  g_assert_cmpstr (rig.panel->output->str, ==, "R123!");
+  g_assert_cmpuint (vt_ld32 (rig.mem + 0x3004), ==, 100);
+  rig_finish (&rig);
+}
+
+/* ENCLU is undefined at privilege 0, and neither KVM's emulator nor the interpreter know it: where KVM
+ * must emulate, that is to be reported; elsewhere the guest's own handler runs. */
+GUEST_FLAT (unknown, "lidtl 0x5ff0\n" PUT ("R") ".byte 0x0f, 0x01, 0xd7\n 5: hlt\n jmp 5b\n"
+                                                ".globl guest_undefined\n guest_undefined: " PUT (
+                                                    "!") "jmp 5b\n");
+extern const uint8_t guest_undefined[];
 
 static void
 test_emulation (void)
 {
   g_autoptr (VitrineKvmReport) report = vitrine_host_probe_kvm ();
-  RIG (1, iret);
+  RIG (1, unknown);
+  guest_gate (rig.mem, 6, (uint32_t) (guest_undefined - guest_unknown) + GUEST_BASE);
   vt_cpus_run (rig.engine);
   if (report->status == VITRINE_KVM_EMULATED)
     {
       expect_end (&rig, VT_CPU_END_ERROR);
       g_test_message ("%s\n%s", rig.end.status, rig.end.detail);
-      g_assert_nonnull (strstr (rig.end.status, "“iretd”"));
+      g_assert_nonnull (strstr (rig.end.status, "“enclu”"));
       g_assert_nonnull (strstr (rig.end.status, "32-bit protected mode"));
-      g_assert_nonnull (strstr (rig.end.detail, "bytes: cf\n"));
+      g_assert_nonnull (strstr (rig.end.detail, "bytes: 0f 01 d7\n"));
       g_assert_nonnull (strstr (rig.end.detail, "cs  0008"));
       g_assert_cmpstr (rig.panel->output->str, ==, "R");
     }
@@ -811,6 +845,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cpu/kick", test_kick);
   g_test_add_func ("/cpu/dirty", test_dirty);
   g_test_add_func ("/cpu/triple", test_triple);
+  g_test_add_func ("/cpu/helper", test_helper);
   g_test_add_func ("/cpu/emulation", test_emulation);
   g_test_add_func ("/cpu/save", test_save);
   return g_test_run ();

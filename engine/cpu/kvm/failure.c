@@ -138,10 +138,11 @@ emulation_status (const VtKvmCpu *cpu, const Report *report)
   if (!report->length)
     return g_strdup_printf ("The guest ran into bytes that are no instruction at %s, in %s.",
                             report->where, vt_cpu_mode_name (&report->state));
-  return g_strdup_printf ("The guest's instruction “%s” at %s (%s) is one that this host's KVM would "
-                          "have to emulate and cannot; a host whose processor runs guests in hardware "
-                          "executes it.",
-                          report->text, report->where, vt_cpu_mode_name (&report->state));
+  return g_strdup_printf (
+      "The guest's instruction “%s” at %s (%s) is one that this host's KVM would "
+      "have to emulate and cannot, nor can Vitrine's interpreter; a host whose "
+      "processor runs guests in hardware executes it.",
+      report->text, report->where, vt_cpu_mode_name (&report->state));
 }
 
 void

@@ -137,6 +137,13 @@ init (VtKvm *kvm, GError **error)
                          "known here.",
                          kvm->xsave_size, VT_CPU_XSAVE);
 
+  /* Failures of privilege 3 come to us too, and not to the guest as an undefined opcode: helper.c. Where
+   * the kernel is older than this, those stay as they were. */
+  struct kvm_enable_cap failures = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 1 } };
+  if (vt_kvm_check (kvm->vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE)
+      && vt_kvm_ioctl (kvm->vm, KVM_ENABLE_CAP, &failures) < 0)
+    vt_trace ("kvm", "no exits on emulation failures of user code: %s", g_strerror (errno));
+
   /* On Intel processors that cannot run real mode natively, KVM needs a page for identity-mapped
    * page tables and three for a task state segment: in the hole below every firmware image, where
    * the board's memory map reserves them. */

@@ -22,6 +22,8 @@ typedef struct
   bool     rom, log;
 } VtKvmSlot;
 
+typedef struct VtKvmHelper VtKvmHelper; /* helper.c */
+
 /* An MSI route: a GSI of its own behind an eventfd. */
 typedef struct
 {
@@ -50,6 +52,7 @@ typedef struct
   /* Memory slots, under the space's mutex. */
   GArray  *slots; /* of VtKvmSlot */
   unsigned n_slots_max;
+  gint ram_changes; /* Atomic: counts what the listener hears about RAM, for the helper's TLB. */
 
   GMutex  irq_lock; /* A leaf. */
   GArray *routes;   /* of VtKvmRoute */
@@ -73,6 +76,7 @@ typedef struct
   pthread_t       pthread; /* Of its thread, once that has run; see has_thread. */
   gint            has_thread;
   VtCpuState     *power_on;
+  VtKvmHelper    *helper; /* NULL until KVM has failed to emulate something. */
 } VtKvmCpu;
 
 /* kvm.c: an ioctl that goes on after a signal; -1 and errno. */
@@ -115,7 +119,16 @@ bool vt_kvm_msr_get (VtKvmCpu *cpu, VtCpuState *state, GError **error);
 /* What the host refuses is left out, with a trace. */
 void vt_kvm_msr_set (VtKvmCpu *cpu, const VtCpuState *state);
 
+/* Those of @indices that the host reads; and, of the same list, what differs from @was. */
+void vt_kvm_msr_get_listed (VtKvmCpu *cpu, const uint32_t *indices, unsigned n, VtCpuState *state);
+void vt_kvm_msr_set_changed (VtKvmCpu *cpu, const VtCpuState *state, const VtCpuState *was);
+
 /* state.c */
+/* Registers of every kind, events and XSAVE area; no MSRs, no local APIC, no multiprocessor state. The
+ * second writes what differs from @was. */
+bool vt_kvm_get_registers (VtKvmCpu *cpu, VtCpuState *state, GError **error);
+bool vt_kvm_set_registers (VtKvmCpu *cpu, const VtCpuState *state, const VtCpuState *was,
+                           GError **error);
 bool vt_kvm_get (VtCpu *cpu, VtCpuState *state, GError **error);
 bool vt_kvm_set (VtCpu *cpu, const VtCpuState *state, GError **error);
 bool vt_kvm_reset (VtCpu *cpu, GError **error);
@@ -125,6 +138,16 @@ bool vt_kvm_cpu_init (VtCpu *cpu, GError **error);
 void vt_kvm_cpu_finish (VtCpu *cpu);
 void vt_kvm_run (VtCpu *cpu, VtCpuEnd *end);
 void vt_kvm_kick (VtCpu *cpu);
+
+/* helper.c: executes what KVM could not emulate. */
+typedef enum
+{
+  VT_KVM_HELPED,     /* KVM_RUN may go on. */
+  VT_KVM_NOT_HELPED, /* Nothing has changed. */
+  VT_KVM_TRIPLE_FAULT,
+} VtKvmHelp;
+VtKvmHelp vt_kvm_help (VtKvmCpu *cpu);
+void      vt_kvm_helper_free (VtKvmHelper *helper);
 
 /* failure.c: fill @end for a vCPU that can't go on. */
 void vt_kvm_failure_internal (VtKvmCpu *cpu, VtCpuEnd *end);

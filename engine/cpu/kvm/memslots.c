@@ -82,6 +82,7 @@ ram_add_cb (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offset, b
   VtKvmSlot slot = { .gpa = gpa, .size = size, .ram = ram, .offset = offset, .rom = rom };
   unsigned  n = 0;
 
+  g_atomic_int_inc (&kvm->ram_changes);
   while (n < kvm->slots->len && g_array_index (kvm->slots, VtKvmSlot, n).ram)
     n++;
   if (n >= kvm->n_slots_max)
@@ -101,6 +102,8 @@ ram_remove_cb (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offset
   VtKvm     *kvm = data;
   unsigned   n;
   VtKvmSlot *slot = slot_find (kvm, gpa, size, ram, &n);
+
+  g_atomic_int_inc (&kvm->ram_changes);
   if (!slot)
     return;
   /* The kernel's log goes with the slot. */
@@ -115,6 +118,8 @@ log_changed_cb (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offse
   VtKvm     *kvm = data;
   unsigned   n;
   VtKvmSlot *slot = slot_find (kvm, gpa, size, ram, &n);
+
+  g_atomic_int_inc (&kvm->ram_changes);
   if (!slot || slot->log == on)
     return;
   slot_sync (kvm, n, slot);

@@ -118,6 +118,27 @@ vt_kvm_msr_get (VtKvmCpu *cpu, VtCpuState *state, GError **error)
 }
 
 void
+vt_kvm_msr_get_listed (VtKvmCpu *cpu, const uint32_t *indices, unsigned n, VtCpuState *state)
+{
+  state->n_msrs = 0;
+  for (unsigned i = 0; i < n; i++)
+    {
+      uint64_t value;
+      if (read_one (cpu->fd, indices[i], &value))
+        state->msr[state->n_msrs++] = (VtCpuMsr){ .index = indices[i], .value = value };
+    }
+}
+
+void
+vt_kvm_msr_set_changed (VtKvmCpu *cpu, const VtCpuState *state, const VtCpuState *was)
+{
+  for (unsigned i = 0; i < state->n_msrs; i++)
+    if (state->msr[i].value != was->msr[i].value
+        && !write_one (cpu->fd, state->msr[i].index, state->msr[i].value))
+      vt_trace ("kvm", "MSR 0x%x is refused; it is left alone", state->msr[i].index);
+}
+
+void
 vt_kvm_msr_set (VtKvmCpu *cpu, const VtCpuState *state)
 {
   g_autofree struct kvm_msrs *msrs =

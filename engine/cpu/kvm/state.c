@@ -201,32 +201,21 @@ get_xsave (VtKvmCpu *cpu, VtCpuState *state, GError **error)
 }
 
 bool
-vt_kvm_get (VtCpu *base, VtCpuState *state, GError **error)
+vt_kvm_get_registers (VtKvmCpu *cpu, VtCpuState *state, GError **error)
 {
-  VtKvmCpu              *cpu = (VtKvmCpu *) base;
-  const VtKvm           *kvm = (const VtKvm *) base->engine;
+  const VtKvm           *kvm = (const VtKvm *) cpu->base.engine;
   struct kvm_regs        regs;
   struct kvm_sregs       sregs;
-  struct kvm_mp_state    mp = { 0 };
   struct kvm_vcpu_events events = { 0 };
-  struct kvm_lapic_state lapic;
 
-  memset (state, 0, sizeof *state);
-  /* Asking for the multiprocessor state makes KVM take a pending INIT or SIPI, so it comes first. */
-  if (!call (cpu, KVM_GET_MP_STATE, &mp, "multiprocessor state", error)
-      || !call (cpu, KVM_GET_REGS, &regs, "registers", error)
+  if (!call (cpu, KVM_GET_REGS, &regs, "registers", error)
       || !call (cpu, KVM_GET_SREGS, &sregs, "system registers", error)
       || !call (cpu, KVM_GET_VCPU_EVENTS, &events, "pending events", error)
-      || !call (cpu, KVM_GET_LAPIC, &lapic, "local APIC", error) || !get_xsave (cpu, state, error)
-      || !vt_kvm_msr_get (cpu, state, error))
+      || !get_xsave (cpu, state, error))
     return false;
   gprs_from (state, &regs);
   sregs_from (state, &sregs);
   events_from (&state->events, &events);
-  memcpy (state->lapic, lapic.regs, sizeof state->lapic);
-  for (unsigned i = 0; i < G_N_ELEMENTS (mp_states); i++)
-    if (mp_states[i].kvm == mp.mp_state)
-      state->mp_state = mp_states[i].ours;
 
   state->xcr0 = 1;
   if (kvm->xcrs)
@@ -251,13 +240,89 @@ vt_kvm_get (VtCpu *base, VtCpuState *state, GError **error)
 }
 
 bool
+vt_kvm_get (VtCpu *base, VtCpuState *state, GError **error)
+{
+  VtKvmCpu              *cpu = (VtKvmCpu *) base;
+  struct kvm_mp_state    mp = { 0 };
+  struct kvm_lapic_state lapic;
+
+  memset (state, 0, sizeof *state);
+  /* Asking for the multiprocessor state makes KVM take a pending INIT or SIPI, so it comes first. */
+  if (!call (cpu, KVM_GET_MP_STATE, &mp, "multiprocessor state", error)
+      || !vt_kvm_get_registers (cpu, state, error)
+      || !call (cpu, KVM_GET_LAPIC, &lapic, "local APIC", error)
+      || !vt_kvm_msr_get (cpu, state, error))
+    return false;
+  memcpy (state->lapic, lapic.regs, sizeof state->lapic);
+  for (unsigned i = 0; i < G_N_ELEMENTS (mp_states); i++)
+    if (mp_states[i].kvm == mp.mp_state)
+      state->mp_state = mp_states[i].ours;
+  return true;
+}
+
+static bool
+set_units (VtKvmCpu *cpu, const VtCpuState *state, GError **error)
+{
+  const VtKvm *kvm = (const VtKvm *) cpu->base.engine;
+
+  if (kvm->xcrs)
+    {
+      struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = state->xcr0 } } };
+      if (!call (cpu, KVM_SET_XCRS, &xcrs, "extended control registers", error))
+        return false;
+    }
+  if (state->xsave_size < MAX (kvm->xsave_size, (unsigned) sizeof (struct kvm_xsave)))
+    return vt_set_error (error, VITRINE_ERROR_UNSUPPORTED,
+                         "The saved processor's extended state is smaller than this host's.");
+  return call (cpu, KVM_SET_XSAVE, (void *) state->xsave, "extended state", error);
+}
+
+static bool
+set_debug (VtKvmCpu *cpu, const VtCpuState *state, GError **error)
+{
+  struct kvm_debugregs debug = { .dr6 = state->dr6, .dr7 = state->dr7 };
+
+  if (!((const VtKvm *) cpu->base.engine)->debugregs)
+    return true;
+  memcpy (debug.db, state->dr, sizeof debug.db);
+  return call (cpu, KVM_SET_DEBUGREGS, &debug, "debug registers", error);
+}
+
+static bool
+set_events (VtKvmCpu *cpu, const VtCpuState *state, GError **error)
+{
+  struct kvm_vcpu_events events = events_to ((const VtKvm *) cpu->base.engine, &state->events);
+  return call (cpu, KVM_SET_VCPU_EVENTS, &events, "pending events", error);
+}
+
+bool
+vt_kvm_set_registers (VtKvmCpu *cpu, const VtCpuState *state, const VtCpuState *was, GError **error)
+{
+  const struct kvm_sregs sregs = sregs_to (state), old_sregs = sregs_to (was);
+  struct kvm_regs        regs = gprs_to (state);
+
+  if (memcmp (&sregs, &old_sregs, sizeof sregs) != 0
+      && !call (cpu, KVM_SET_SREGS, (void *) &sregs, "system registers", error))
+    return false;
+  if (!call (cpu, KVM_SET_REGS, &regs, "registers", error))
+    return false;
+  if ((state->xcr0 != was->xcr0 || memcmp (state->xsave, was->xsave, state->xsave_size) != 0)
+      && !set_units (cpu, state, error))
+    return false;
+  if ((state->dr6 != was->dr6 || state->dr7 != was->dr7
+       || memcmp (state->dr, was->dr, sizeof state->dr) != 0)
+      && !set_debug (cpu, state, error))
+    return false;
+  return memcmp (&state->events, &was->events, sizeof state->events) == 0
+         || set_events (cpu, state, error);
+}
+
+bool
 vt_kvm_set (VtCpu *base, const VtCpuState *state, GError **error)
 {
   VtKvmCpu              *cpu = (VtKvmCpu *) base;
-  const VtKvm           *kvm = (const VtKvm *) base->engine;
   struct kvm_regs        regs = gprs_to (state);
   struct kvm_sregs       sregs = sregs_to (state);
-  struct kvm_vcpu_events events = events_to (kvm, &state->events);
   struct kvm_mp_state    mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
   struct kvm_lapic_state lapic;
 
@@ -270,28 +335,10 @@ vt_kvm_set (VtCpu *base, const VtCpuState *state, GError **error)
    * local APIC before the MSRs, of which the TSC deadline needs its timer's mode. */
   if (!call (cpu, KVM_SET_SREGS, &sregs, "system registers", error)
       || !call (cpu, KVM_SET_REGS, &regs, "registers", error)
-      || !call (cpu, KVM_SET_LAPIC, &lapic, "local APIC", error))
-    return false;
-  if (kvm->xcrs)
-    {
-      struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = state->xcr0 } } };
-      if (!call (cpu, KVM_SET_XCRS, &xcrs, "extended control registers", error))
-        return false;
-    }
-  if (state->xsave_size < MAX (kvm->xsave_size, (unsigned) sizeof (struct kvm_xsave)))
-    return vt_set_error (error, VITRINE_ERROR_UNSUPPORTED,
-                         "The saved processor's extended state is smaller than this host's.");
-  if (!call (cpu, KVM_SET_XSAVE, (void *) state->xsave, "extended state", error))
+      || !call (cpu, KVM_SET_LAPIC, &lapic, "local APIC", error) || !set_units (cpu, state, error))
     return false;
   vt_kvm_msr_set (cpu, state);
-  if (kvm->debugregs)
-    {
-      struct kvm_debugregs debug = { .dr6 = state->dr6, .dr7 = state->dr7 };
-      memcpy (debug.db, state->dr, sizeof debug.db);
-      if (!call (cpu, KVM_SET_DEBUGREGS, &debug, "debug registers", error))
-        return false;
-    }
-  return call (cpu, KVM_SET_VCPU_EVENTS, &events, "pending events", error)
+  return set_debug (cpu, state, error) && set_events (cpu, state, error)
          && call (cpu, KVM_SET_MP_STATE, &mp, "multiprocessor state", error);
 }
 

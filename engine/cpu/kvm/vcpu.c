@@ -59,6 +59,7 @@ vt_kvm_cpu_finish (VtCpu *base)
     munmap (cpu->run, ((VtKvm *) base->engine)->run_size);
   if (cpu->fd > 0)
     close (cpu->fd);
+  vt_kvm_helper_free (cpu->helper);
   g_free (cpu->power_on);
 }
 
@@ -120,6 +121,21 @@ system_event (VtKvmCpu *cpu, VtCpuEnd *end)
     }
 }
 
+/* What KVM could not emulate, our interpreter executes. Returns: whether the vCPU goes on. */
+static bool
+internal_error (VtKvmCpu *cpu, VtCpuEnd *end)
+{
+  const VtKvmHelp help = cpu->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+                             ? vt_kvm_help (cpu)
+                             : VT_KVM_NOT_HELPED;
+
+  if (help == VT_KVM_TRIPLE_FAULT)
+    vt_kvm_failure_triple (cpu, end);
+  else if (help == VT_KVM_NOT_HELPED)
+    vt_kvm_failure_internal (cpu, end);
+  return help == VT_KVM_HELPED;
+}
+
 /* What ended KVM_RUN, beyond register accesses. Returns: whether the vCPU goes on. */
 static bool
 other_exit (VtKvmCpu *cpu, VtCpuEnd *end)
@@ -130,8 +146,7 @@ other_exit (VtKvmCpu *cpu, VtCpuEnd *end)
       vt_kvm_failure_triple (cpu, end);
       return false;
     case KVM_EXIT_INTERNAL_ERROR:
-      vt_kvm_failure_internal (cpu, end);
-      return false;
+      return internal_error (cpu, end);
     case KVM_EXIT_FAIL_ENTRY:
       vt_kvm_failure_entry (cpu, end);
       return false;
