@@ -21,7 +21,7 @@ def boot_menu():
 def grub_rescue():
   """An ISO made here with grub-mkrescue: its prompt, and commands typed at it."""
   with tempfile.TemporaryDirectory() as t:
-    iso = rescue_iso(t, "terminal_output console\nterminal_input console\n")
+    iso = rescue_iso(t)
     with Machine("--iso", iso, "--memory", "256") as m:
       m.start()
       m.wait_text("grub>", 240)

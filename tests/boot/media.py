@@ -3,11 +3,11 @@
 import os, subprocess
 
 
-def rescue_iso(folder, config):
-  """An ISO made by grub-mkrescue with this grub.cfg."""
+def rescue_iso(folder):
+  """An ISO made by grub-mkrescue, whose GRUB shows its prompt in text mode."""
   os.makedirs(folder + "/tree/boot/grub")
   with open(folder + "/tree/boot/grub/grub.cfg", "w", encoding="ascii") as f:
-    f.write(config)
+    f.write("terminal_output console\nterminal_input console\n")
   iso = folder + "/rescue.iso"
   subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, folder + "/tree"],
                  check=True, capture_output=True)

@@ -7,8 +7,9 @@ import os, re, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from desktop import Desktop, expect, until
 from machine import main
+from media import rescue_iso
 from PIL import Image
-from screenmachine import GUEST, ScreenMachine, rescue_iso
+from screenmachine import GUEST, ScreenMachine
 
 
 def close(a, b, tolerance):

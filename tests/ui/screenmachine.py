@@ -2,7 +2,7 @@
 """A machine with its window on a test's desktop: what the guest shows, what the window shows of it, and
 keys and mouse by xdotool.
 """
-import os, re, subprocess
+import os, re
 
 from desktop import BUILD, VITRINE, expect, until
 from PIL import Image, ImageChops
@@ -11,18 +11,6 @@ GUEST = os.path.join(BUILD, "tests/guest/guest.elf")
 VIEW = "Guest screen"
 # What xdotool calls the keys of characters that have no name of their own.
 KEYS = {" ": "space", "-": "minus", "/": "slash", "=": "equal", "$": "dollar", "_": "underscore"}
-
-
-def rescue_iso(folder):
-  """A GRUB rescue CD with its prompt in text mode, made by grub-mkrescue."""
-  tree = os.path.join(folder, "tree/boot/grub")
-  os.makedirs(tree)
-  with open(os.path.join(tree, "grub.cfg"), "w", encoding="ascii") as f:
-    f.write("terminal_output console\nterminal_input console\n")
-  iso = os.path.join(folder, "rescue.iso")
-  subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, os.path.join(folder, "tree")],
-                 check=True, capture_output=True)
-  return iso
 
 
 def differs(a, b):
