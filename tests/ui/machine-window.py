@@ -181,4 +181,16 @@ def emulation_failure():
   crash("undefined", re.compile("int3"))
 
 
-main(send_keys, reset_by_keys, power_menu, close, power_off, emulation_failure)
+def triple_fault():
+  """A guest that faults itself into a reset goes on, and its user is told why it started again."""
+  with Desktop() as d:
+    guest = Guest(d, "triple-fault")
+    d.wait(re.compile("reset after a triple fault of processor 0"), "label", 60)
+    guest.wait("GUEST", 2)
+    expect(d.find("Restart", "push button") is None, "a guest that runs needs no restart")
+    d.press("Close", within=d.wait("guest", "frame"))
+    d.press("Force Off")
+    guest.wait_end()
+
+
+main(triple_fault, send_keys, reset_by_keys, power_menu, close, power_off, emulation_failure)
