@@ -15,7 +15,8 @@ ROOT = "/org/a11y/atspi/accessible/root"
 LABELLED_BY = 2
 STATES = dict(active=1, checked=4, enabled=8, expanded=10, focused=12, sensitive=24, showing=25,
               visible=30)
-TIMEOUT_MS = 20000
+# A program that hangs is passed over, and asked again by whoever waits.
+TIMEOUT_MS = 4000
 
 
 class Gone(Exception):
