@@ -177,8 +177,8 @@ def ends(d):
 
 
 def emulation_failure():
-  """int3: only emulated KVM stops at it; elsewhere the guest's handler reports it and ends with 98."""
-  crash("undefined", re.compile("int3"))
+  """ENCLU: only emulated KVM stops at it; elsewhere the guest's handler reports it and ends with 98."""
+  crash("undefined", re.compile("enclu"))
 
 
 def triple_fault():
