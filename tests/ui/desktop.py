@@ -26,13 +26,13 @@ gtk-enable-animations=0
 gtk-cursor-blink=0
 """
 
-# The windows have decorations of their own, and every key is theirs or the guest's.
+# The windows have decorations of their own, and every key but one is theirs or the guest's.
 OPENBOX = """<?xml version="1.0" encoding="UTF-8"?>
 <openbox_config xmlns="http://openbox.org/3.4/rc">
   <focus><focusNew>yes</focusNew></focus>
   <placement><policy>Smart</policy><center>yes</center></placement>
   <desktops><number>1</number><popupTime>0</popupTime></desktops>
-  <keyboard/>
+  <keyboard><keybind key="W-F4"><action name="Close"/></keybind></keyboard>
   <mouse>
     <context name="Client">
       <mousebind button="Left" action="Press"><action name="Focus"/><action name="Raise"/></mousebind>
@@ -72,6 +72,8 @@ class Desktop:
                     VITRINE_HOME=self.path("machines"), XDG_CONFIG_HOME=self.path("config"),
                     XDG_RUNTIME_DIR=self.path("run"), XDG_CACHE_HOME=self.path("cache"),
                     XDG_DATA_HOME=self.path("data"))
+    # What is used after its end is seen to be.
+    self.env.update(G_SLICE="always-malloc", MALLOC_PERTURB_="85")
     if scale != 1:
       self.env["GDK_SCALE"] = str(scale)
     self.env.update(env or {})

@@ -256,15 +256,23 @@ update_pause_button (VtMachineWindow *window, VitrineState state)
   atk_object_set_name (gtk_widget_get_accessible (window->pause_button), _ (next->text));
 }
 
-/* A question about a machine that is off by now has no answer, and would keep its process. */
+static gboolean
+is_over (GtkWindow *dialog, VtMachineWindow *window)
+{
+  while (dialog != NULL && dialog != GTK_WINDOW (window))
+    dialog = gtk_window_get_transient_for (dialog);
+  return dialog != NULL;
+}
+
+/* A question about a machine that is off by now has no answer, and would keep its process. One can be
+ * over another: whether to replace the file that was chosen. */
 static void
 close_dialogs (VtMachineWindow *window)
 {
   g_autoptr (GList) all = gtk_window_list_toplevels ();
 
   for (GList *one = all; one != NULL; one = one->next)
-    if (GTK_IS_DIALOG (one->data)
-        && gtk_window_get_transient_for (GTK_WINDOW (one->data)) == GTK_WINDOW (window))
+    if (GTK_IS_DIALOG (one->data) && is_over (one->data, window))
       gtk_dialog_response (GTK_DIALOG (one->data), GTK_RESPONSE_CANCEL);
 }
 
@@ -575,6 +583,9 @@ vt_machine_window_dispose (GObject *object)
 {
   VtMachineWindow *window = VT_MACHINE_WINDOW (object);
 
+  /* A menu that is open gives the focus back when it is hidden. GtkWindow's own dispose has dropped the
+   * focus by then, and would keep a pointer to the view beyond the view's end. */
+  gtk_widget_hide (GTK_WIDGET (window));
   if (window->machine != NULL)
     g_signal_handlers_disconnect_by_data (window->machine, window);
   g_clear_handle_id (&window->bar_timer, g_source_remove);
