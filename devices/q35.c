@@ -620,4 +620,5 @@ const VtBoardClass vt_q35_board = {
   .id = "q35",
   .description = "PC with PCI Express (Intel Q35 and ICH9)",
   .build = q35_build,
+  .has_chips = true,
 };

@@ -8,7 +8,7 @@ struct _VitrineConfig
 {
   GObject         parent_instance;
   char           *folder; /* Absolute; NULL before the first load or save. */
-  char           *name, *uuid, *description, *board, *cpu_engine, *firmware;
+  char           *name, *uuid, *description, *board, *cpu_engine, *kernel_irqchip, *firmware;
   char           *kernel, *initrd, *append, *boot_order;
   guint           cpus, memory;
   gboolean        boot_menu, rtc_local;
@@ -28,6 +28,7 @@ enum
   PROP_CPUS,
   PROP_MEMORY,
   PROP_CPU_ENGINE,
+  PROP_KERNEL_IRQCHIP,
   PROP_FIRMWARE,
   PROP_KERNEL,
   PROP_INITRD,
@@ -44,6 +45,7 @@ enum
 
 static const char *const boards[] = { "q35", NULL };
 static const char *const cpu_engines[] = { "auto", "kvm", NULL };
+static const char *const kernel_irqchips[] = { "auto", "on", "off", NULL };
 
 static void
 vitrine_config_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
@@ -71,6 +73,9 @@ vitrine_config_get_property (GObject *object, guint id, GValue *value, GParamSpe
       break;
     case PROP_CPU_ENGINE:
       g_value_set_string (value, self->cpu_engine);
+      break;
+    case PROP_KERNEL_IRQCHIP:
+      g_value_set_string (value, self->kernel_irqchip);
       break;
     case PROP_FIRMWARE:
       g_value_set_string (value, self->firmware);
@@ -140,6 +145,9 @@ vitrine_config_set_property (GObject *object, guint id, const GValue *value, GPa
     case PROP_CPU_ENGINE:
       vt_config_store_string (self, &self->cpu_engine, value, pspec);
       break;
+    case PROP_KERNEL_IRQCHIP:
+      vt_config_store_string (self, &self->kernel_irqchip, value, pspec);
+      break;
     case PROP_FIRMWARE:
       vt_config_store_string (self, &self->firmware, value, pspec);
       break;
@@ -188,6 +196,7 @@ vitrine_config_finalize (GObject *object)
   g_free (self->description);
   g_free (self->board);
   g_free (self->cpu_engine);
+  g_free (self->kernel_irqchip);
   g_free (self->firmware);
   g_free (self->kernel);
   g_free (self->initrd);
@@ -235,6 +244,10 @@ vitrine_config_class_init (VitrineConfigClass *klass)
                           _("The guest's memory in MiB"), 4, 16 * 1024 * 1024, 1024);
   vt_config_install_string (object_class, PROP_CPU_ENGINE, "cpu-engine", _("CPU engine"),
                             _("What runs the guest's instructions"), "auto", cpu_engines);
+  vt_config_install_string (object_class, PROP_KERNEL_IRQCHIP, "kernel-irqchip",
+                            _("Interrupt controllers in the kernel"),
+                            _("KVM's own, or Vitrine's where the host's KVM gets interrupts wrong"),
+                            "auto", kernel_irqchips);
   vt_config_install_string (object_class, PROP_FIRMWARE, "firmware", _("Firmware"),
                             _("“bios”, or the path of a firmware image"), "bios", NULL);
   vt_config_install_string (object_class, PROP_KERNEL, "kernel", _("Kernel"),
@@ -283,6 +296,7 @@ vitrine_config_init (VitrineConfig *self)
     *empty[i] = g_strdup ("");
   self->board = g_strdup ("q35");
   self->cpu_engine = g_strdup ("auto");
+  self->kernel_irqchip = g_strdup ("auto");
   self->firmware = g_strdup ("bios");
   self->boot_order = g_strdup ("dc");
   self->cpus = 1;
@@ -411,6 +425,12 @@ const char *
 vitrine_config_get_cpu_engine (VitrineConfig *config)
 {
   return config->cpu_engine;
+}
+
+const char *
+vitrine_config_get_kernel_irqchip (VitrineConfig *config)
+{
+  return config->kernel_irqchip;
 }
 
 const char *

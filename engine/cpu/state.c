@@ -5,6 +5,8 @@
 #include "vcpu.h"
 
 #define CR0_PE VT_BIT (0)
+#define CR0_NW VT_BIT (29)
+#define CR0_CD VT_BIT (30)
 #define CR0_PG VT_BIT (31)
 #define EFER_LMA VT_BIT (10)
 #define RFLAGS_VM VT_BIT (17)
@@ -128,6 +130,28 @@ vt_cpu_state_reset (VtCpuState *state, bool bsp, uint32_t signature)
   state->dr7 = 0x400;
   state->mp_state = bsp ? VT_CPU_MP_RUNNABLE : VT_CPU_MP_WAIT_FOR_INIT;
   state->events = (VtCpuEvents){ 0 };
+}
+
+void
+vt_cpu_state_init (VtCpuState *state, bool bsp, uint32_t signature)
+{
+  const uint64_t caches = state->cr0 & (CR0_CD | CR0_NW), apic_base = state->apic_base;
+  const uint64_t xcr0 = state->xcr0;
+
+  vt_cpu_state_reset (state, bsp, signature);
+  state->cr0 = (state->cr0 & ~(CR0_CD | CR0_NW)) | caches;
+  state->apic_base = apic_base;
+  state->xcr0 = xcr0;
+  state->mp_state = bsp ? VT_CPU_MP_RUNNABLE : VT_CPU_MP_INIT_RECEIVED;
+}
+
+void
+vt_cpu_state_startup (VtCpuState *state, uint8_t vector)
+{
+  state->seg[VT_CPU_CS].selector = (uint16_t) (vector << 8);
+  state->seg[VT_CPU_CS].base = (uint64_t) vector << 12;
+  state->rip = 0;
+  state->mp_state = VT_CPU_MP_RUNNABLE;
 }
 
 unsigned

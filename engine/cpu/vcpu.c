@@ -133,7 +133,8 @@ engine_new (const VtVcpuOps *ops, const VtCpuEngineConfig *config, GError **erro
   VtCpuEngine *engine = ops->create (config, error);
   if (!engine)
     return NULL;
-  engine->ops = ops;
+  if (!engine->ops)
+    engine->ops = ops;
   g_mutex_init (&engine->lock);
   g_cond_init (&engine->changed);
   engine->cpus = g_new0 (VtCpu *, config->n_cpus);

@@ -101,6 +101,10 @@ extern const VtStateDesc vt_cpu_state;
  * XSAVE area and local APIC keep what the engine found at the vCPU's creation. @signature: CPUID leaf
  * 1's EAX. */
 void vt_cpu_state_reset (VtCpuState *state, bool bsp, uint32_t signature);
+/* The same for INIT, which leaves caches, units, XCR0 and the APIC base as they are; and for the SIPI
+ * behind it (11.4.4), at @vector's page. */
+void vt_cpu_state_init (VtCpuState *state, bool bsp, uint32_t signature);
+void vt_cpu_state_startup (VtCpuState *state, uint8_t vector);
 
 /* "16-bit real mode", … */
 const char *vt_cpu_mode_name (const VtCpuState *state);
@@ -130,6 +134,14 @@ typedef struct
 
 void vt_cpu_end_clear (VtCpuEnd *end);
 
+/* Whose interrupt controllers an engine is to use that could do with either. */
+typedef enum
+{
+  VT_CPU_CHIPS_INSIDE,   /* Its own. */
+  VT_CPU_CHIPS_ATTACHED, /* The board's: VtVcpuOps.attach will be called. */
+  VT_CPU_CHIPS_AUTO,     /* Its own, unless this host has them wrong; the board can make some. */
+} VtCpuChips;
+
 typedef struct
 {
   VtSpace *space;
@@ -137,6 +149,7 @@ typedef struct
   /* A vCPU has ended by itself, or the engine has failed. On any thread, no lock held; it queues. */
   void (*ended) (void *data, const VtCpuEnd *end);
   void *data;
+  VtCpuChips chips;
 } VtCpuEngineConfig;
 
 /* A chip or clock that the engine has inside and that is saved with the machine. */
@@ -156,7 +169,8 @@ struct VtVcpuOps
   size_t      cpu_size; /* Of its own struct, which begins with a VtCpu. */
 
   /* Makes the engine without its vCPUs; its own struct begins with a VtCpuEngine. It listens to
-   * @config->space. @error says what the host lacks, and the remedy. */
+   * @config->space. An engine that works in two ways has a second table of functions, and sets
+   * VtCpuEngine.ops to the one that counts. @error says what the host lacks, and the remedy. */
   VtCpuEngine *(*create) (const VtCpuEngineConfig *config, GError **error);
   void (*destroy) (VtCpuEngine *engine);
 

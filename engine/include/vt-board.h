@@ -21,6 +21,7 @@ typedef struct
   const char *description; /* For `vitrine doctor` and the details page. */
   /* Builds every device. The machine frees what it was given, also where this fails. */
   bool (*build) (VtMachine *machine, VitrineConfig *config, GError **error);
+  bool has_chips; /* It makes interrupt controllers where vt_machine_wants_chips(). */
 } VtBoardClass;
 
 /* NULL-terminated: devices/catalogue.c. */

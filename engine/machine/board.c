@@ -97,6 +97,17 @@ find_board (const char *id, GError **error)
   return NULL;
 }
 
+/* "kernel-irqchip" */
+static VtCpuChips
+which_chips (VtMachine *machine, const VtBoardClass *board)
+{
+  const char *wanted = vitrine_config_get_kernel_irqchip (machine->config);
+
+  if (!board->has_chips || g_strcmp0 (wanted, "on") == 0)
+    return VT_CPU_CHIPS_INSIDE;
+  return g_strcmp0 (wanted, "off") == 0 ? VT_CPU_CHIPS_ATTACHED : VT_CPU_CHIPS_AUTO;
+}
+
 bool
 vt_machine_build (VtMachine *machine, GError **error)
 {
@@ -122,6 +133,7 @@ vt_machine_build (VtMachine *machine, GError **error)
      .n_cpus = vt_machine_n_cpus (machine),
      .ended = cpu_ended_cb,
      .data = machine,
+     .chips = which_chips (machine, board),
   };
   machine->cpus = vt_cpu_engine_new (engine && *engine ? engine : "auto", &cpu_config, error);
   if (!machine->cpus)

@@ -35,9 +35,9 @@ G_DECLARE_FINAL_TYPE (VitrineDisplay, vitrine_display, VITRINE, DISPLAY, GObject
 G_DECLARE_FINAL_TYPE (VitrineRemote, vitrine_remote, VITRINE, REMOTE, GObject)
 
 /* The machine: "name", "uuid", "description", "board" ("q35"), "cpus" (1-255), "memory" (MiB),
- * "cpu-engine" ("auto", "kvm"), "firmware" ("bios", or a path to an image), "kernel", "initrd",
- * "append", "boot-menu", "boot-order" (letters: c disk, d CD), "rtc-local". Objects: "display",
- * "remote". Lists: disks, cdroms, serials (GListModel). */
+ * "cpu-engine" ("auto", "kvm"), "kernel-irqchip" ("auto", "on", "off"), "firmware" ("bios", or a path
+ * to an image), "kernel", "initrd", "append", "boot-menu", "boot-order" (letters: c disk, d CD),
+ * "rtc-local". Objects: "display", "remote". Lists: disks, cdroms, serials (GListModel). */
 #define VITRINE_TYPE_CONFIG (vitrine_config_get_type ())
 G_DECLARE_FINAL_TYPE (VitrineConfig, vitrine_config, VITRINE, CONFIG, GObject)
 
@@ -79,6 +79,7 @@ const char *vitrine_config_get_board (VitrineConfig *config);
 guint       vitrine_config_get_cpus (VitrineConfig *config);
 guint64     vitrine_config_get_memory (VitrineConfig *config); /* MiB. */
 const char *vitrine_config_get_cpu_engine (VitrineConfig *config);
+const char *vitrine_config_get_kernel_irqchip (VitrineConfig *config);
 const char *vitrine_config_get_firmware (VitrineConfig *config);
 const char *vitrine_config_get_kernel (VitrineConfig *config); /* NULL or "": none. */
 const char *vitrine_config_get_initrd (VitrineConfig *config);

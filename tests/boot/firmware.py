@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real media: SeaBIOS's boot menu, and a GRUB rescue CD with typed commands."""
-import os, subprocess, sys, tempfile
+import os, re, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(__file__))
 from machine import Machine, expect, main
@@ -36,4 +36,22 @@ def grub_rescue():
       expect(size in ("720x400", "640x480", "640x400") and int(colours) > 1, f"a picture, not {r.stdout}")
 
 
-main(boot_menu, grub_rescue)
+def ipxe():
+  """ISOLINUX and iPXE, which moves its stack into a segment with a base and takes interrupts there: to
+  its command line, and a command typed there."""
+  with Machine("--iso", "/usr/lib/ipxe/ipxe.iso", "--memory", "256") as m:
+    m.start()
+    m.wait_text("ISOLINUX", 120)
+
+    # The banner waits two seconds for Ctrl-B, and the BIOS keeps what is typed before.
+    def prompt():
+      text = m.text()
+      if "iPXE>" not in text and re.search(r"iPXE \d", text):
+        m.key("ctrl+b")
+      return "iPXE>" in text
+    m.until(prompt, 400, "iPXE's prompt", True)
+    m.type("echo vitrine says ${platform}\n", delay=120)
+    m.wait_text("vitrine says pcbios", 60)
+
+
+main(boot_menu, grub_rescue, ipxe)

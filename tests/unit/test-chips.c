@@ -490,13 +490,14 @@ static const VtVcpuOps still_ops = {
 
 #define MACHINE                                                                                    \
   "{ \"name\": \"chips\", \"memory\": 64, \"cpus\": 2, \"cpu-engine\": \"kvm\", "                  \
-  "\"display\": { \"model\": \"none\" } }"
+  "\"kernel-irqchip\": \"%s\", \"display\": { \"model\": \"none\" } }"
 
 static VtMachine *
-new_machine (void)
+new_machine (const char *kernel_irqchip)
 {
-  VitrineConfig *config = vitrine_config_from_json (MACHINE, "chips", NULL);
-  VtMachine     *machine = vt_machine_new (config);
+  g_autofree char *json = g_strdup_printf (MACHINE, kernel_irqchip);
+  VitrineConfig   *config = vitrine_config_from_json (json, "chips", NULL);
+  VtMachine       *machine = vt_machine_new (config);
 
   g_object_unref (config);
   return machine;
@@ -506,7 +507,7 @@ new_machine (void)
 static VtMachine *
 still_machine_new (Still *still)
 {
-  VtMachine         *machine = new_machine ();
+  VtMachine         *machine = new_machine ("off");
   g_autoptr (GError) error = NULL;
   VtDeviceEnv       *env = g_new0 (VtDeviceEnv, 1);
 
@@ -624,9 +625,10 @@ load (VtMachine *machine, int fd)
   close (fd);
 }
 
-/* From the still engine to KVM and back: nothing of the chips is lost or changed. */
+/* From the still engine to KVM and back, whose chips are in the kernel or the board's: nothing of them is
+ * lost or changed. */
 static void
-test_engines (void)
+test_engines (gconstpointer kernel_irqchip)
 {
   static const uint8_t   writes[][2] = { { 0x20, 0x11 }, { 0x21, 0x40 }, { 0x21, 4 },    { 0x21, 3 },
                                          { 0x21, 0xa5 }, { 0xa1, 0x5a }, { 0x43, 0x34 }, { 0x40, 0x12 },
@@ -635,7 +637,7 @@ test_engines (void)
   g_autoptr (GByteArray) before = g_byte_array_new (), after = g_byte_array_new ();
   static const char     *paths[] = { "cpu/pic", "cpu/ioapic", "cpu/pit" };
   Still                  first, second;
-  VtMachine             *kvm = new_machine (), *a, *b;
+  VtMachine             *kvm = new_machine (kernel_irqchip), *a, *b;
   uint8_t                page[2][VT_LAPIC_PAGE];
   uint64_t               base[2], deadline;
 
@@ -645,7 +647,7 @@ test_engines (void)
       vt_machine_free (kvm);
       return;
     }
-  g_assert_null (device (kvm, "cpu/pic"));
+  g_assert_true ((device (kvm, "cpu/pic") == NULL) == g_str_equal (kernel_irqchip, "on"));
   a = still_machine_new (&first);
   for (unsigned i = 0; i < 2; i++)
     kvm->cpus->ops->get (kvm->cpus->cpus[i], ((StillCpu *) first.base.cpus[i])->state, &error);
@@ -680,12 +682,111 @@ test_engines (void)
   vt_machine_free (kvm);
 }
 
+/* What a guest in 32-bit protected mode leaves in memory whose stack segment has a base: it sends itself
+ * an interrupt, whose handler looks at its frame through SS:ESP and returns. */
+#define STACK_CODE 0x1000u
+#define STACK_HANDLER 0x1040u
+#define STACK_RESULTS 0x2000u /* EIP in the frame, interrupts taken, times returned. */
+#define STACK_IDT 0x3000u
+#define STACK_GDT 0x3800u
+#define STACK_BASE 0x8000u
+
+static void
+stack_guest (uint8_t *ram)
+{
+  static const uint8_t code[] = {
+    0xfb, 0x90,                                                 /* sti; nop */
+    0xc7, 0x05, 0xf0, 0x00, 0xe0, 0xfe, 0xff, 0x01, 0x00, 0x00, /* mov dword [0xfee000f0], 0x1ff */
+    0xc7, 0x05, 0x00, 0x03, 0xe0, 0xfe, 0x40, 0x00, 0x04, 0x00, /* mov dword [0xfee00300], 0x40040 */
+    0xff, 0x05, 0x08, 0x20, 0x00, 0x00,                         /* inc dword [0x2008] */
+    0xf4, 0xeb, 0xfd,                                           /* 1: hlt; jmp 1b */
+  };
+  static const uint8_t handler[] = {
+    0x8b, 0x04, 0x24,                         /* mov eax, [esp] */
+    0xa3, 0x00, 0x20, 0x00, 0x00,             /* mov [0x2000], eax */
+    0xff, 0x05, 0x04, 0x20, 0x00, 0x00,       /* inc dword [0x2004] */
+    0xc7, 0x05, 0xb0, 0x00, 0xe0, 0xfe, 0, 0, 0, 0, /* mov dword [0xfee000b0], 0 */
+    0xcf,                                     /* iretd */
+  };
+
+  memcpy (ram + STACK_CODE, code, sizeof code);
+  memcpy (ram + STACK_HANDLER, handler, sizeof handler);
+  vt_st64 (ram + STACK_GDT + 8, UINT64_C (0x00cf9b000000ffff));
+  vt_st64 (ram + STACK_GDT + 16, UINT64_C (0x00cf93000000ffff));
+  vt_st32 (ram + STACK_IDT + 8 * 0x40, 8u << 16 | STACK_HANDLER);
+  vt_st32 (ram + STACK_IDT + 8 * 0x40 + 4, 0x8e00);
+}
+
+static void
+stack_state (VtCpuState *state)
+{
+  const VtCpuSegment data = {
+    .limit = 0xffffffff, .selector = 16, .type = 3, .present = true, .code_or_data = true, .db = true,
+    .g = true,
+  };
+
+  for (unsigned i = VT_CPU_ES; i <= VT_CPU_GS; i++)
+    state->seg[i] = data;
+  state->seg[VT_CPU_CS].selector = 8;
+  state->seg[VT_CPU_CS].type = 11;
+  state->seg[VT_CPU_SS].base = STACK_BASE;
+  state->cr0 |= 1;
+  state->gdt_base = STACK_GDT;
+  state->gdt_limit = 23;
+  state->idt_base = STACK_IDT;
+  state->idt_limit = 0x7ff;
+  state->rip = STACK_CODE;
+  state->gpr[VT_CPU_RSP] = 0x1000;
+}
+
+/* Some hosts' KVM gets this wrong by itself. */
+static void
+test_stack_base (void)
+{
+  g_autoptr (GError)     error = NULL;
+  g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
+  VtMachine             *machine = new_machine ("off");
+  const uint8_t         *results;
+
+  if (!vt_machine_build (machine, &error))
+    {
+      g_test_skip (error->message);
+      vt_machine_free (machine);
+      return;
+    }
+  for (unsigned i = 0; i < machine->devices->len; i++)
+    vt_device_reset (machine->devices->pdata[i], VT_RESET_COLD);
+  g_assert_true (vt_cpus_reset (machine->cpus, &error));
+  results = vt_ram_host (machine->ram) + STACK_RESULTS;
+  stack_guest (vt_ram_host (machine->ram));
+  machine->cpus->ops->get (machine->cpus->cpus[0], state, &error);
+  stack_state (state);
+  machine->cpus->ops->set (machine->cpus->cpus[0], state, &error);
+  g_assert_no_error (error);
+  vt_cpus_run (machine->cpus);
+  const gint64 until = g_get_monotonic_time () + 60 * G_USEC_PER_SEC;
+  while (__atomic_load_n ((const uint32_t *) (results + 8), __ATOMIC_SEQ_CST) == 0
+         && g_get_monotonic_time () < until)
+    g_thread_yield ();
+  vt_cpus_hold (machine->cpus);
+  g_assert_true (vt_cpus_wait (machine->cpus, 60 * VT_NS_PER_SEC, NULL));
+  g_assert_cmphex (vt_ld32 (results), ==, STACK_CODE + 22);
+  g_assert_cmpuint (vt_ld32 (results + 4), ==, 1);
+  machine->cpus->ops->get (machine->cpus->cpus[0], state, &error);
+  g_assert_no_error (error);
+  g_assert_cmphex (state->gpr[VT_CPU_RSP], ==, 0x1000);
+  g_assert_cmphex (state->rflags & 0x200, ==, 0x200);
+  vt_machine_free (machine);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/chips/threads", test_threads);
   g_test_add_func ("/chips/machine", test_machine);
-  g_test_add_func ("/chips/engines", test_engines);
+  g_test_add_data_func ("/chips/engines/on", "on", test_engines);
+  g_test_add_data_func ("/chips/engines/off", "off", test_engines);
+  g_test_add_func ("/chips/stack-base", test_stack_base);
   return g_test_run ();
 }

@@ -237,7 +237,7 @@ const VtCpuPart vt_kvm_parts[VT_KVM_N_PARTS] = {
   { "cpu/pic", "i8259", &vt_pic_pair_state, get_pic, set_pic },
   { "cpu/ioapic", "ioapic", &vt_ioapic_state, get_ioapic, set_ioapic },
   { "cpu/pit", "i8254", &vt_pit_state, get_pit, set_pit },
-  { "cpu/pvclock", "pvclock", &vt_pvclock_state, get_clock, set_clock },
+  [VT_KVM_PVCLOCK] = { "cpu/pvclock", "pvclock", &vt_pvclock_state, get_clock, set_clock },
 };
 
 void
@@ -248,13 +248,16 @@ vt_kvm_freeze (VtCpuEngine *engine)
 
   if (kvm->frozen)
     return;
-  if (!get_pit (engine, &kvm->frozen_pit, &error) || !get_clock (engine, &kvm->frozen_clock, &error))
+  if (!get_clock (engine, &kvm->frozen_clock, &error)
+      || (!kvm->user_irqchip && !get_pit (engine, &kvm->frozen_pit, &error)))
     {
       vt_trace ("kvm", "%s", error->message);
       g_clear_error (&error);
       return;
     }
   kvm->frozen = true;
+  if (kvm->user_irqchip)
+    return;
   /* The kernel's timer would go on and give the guest all the missed ticks at once. */
   VtPitState still = kvm->frozen_pit;
   still.channel[0].mode = 255;
@@ -270,7 +273,8 @@ vt_kvm_thaw (VtCpuEngine *engine)
   if (!kvm->frozen)
     return;
   kvm->frozen = false;
-  if (!put_pit (kvm, &kvm->frozen_pit, &error) || !put_clock (kvm, &kvm->frozen_clock, &error))
+  if (!put_clock (kvm, &kvm->frozen_clock, &error)
+      || (!kvm->user_irqchip && !put_pit (kvm, &kvm->frozen_pit, &error)))
     {
       vt_trace ("kvm", "%s", error->message);
       g_clear_error (&error);

@@ -5,6 +5,7 @@
  */
 #include "kvm.h"
 
+#include <asm/kvm_para.h>
 #include <errno.h>
 
 #define MOST_ENTRIES 4096u
@@ -64,6 +65,8 @@ adapt (const VtKvm *kvm, struct kvm_cpuid_entry2 *e, unsigned apic_id)
       e->ecx &= ~(1u << 5); /* VMX, whose nested state could not be saved. */
       if (kvm->tsc_deadline)
         e->ecx |= 1u << 24;
+      if (kvm->user_irqchip) /* TSC deadline and x2APIC, which are MSRs: these never reach us. */
+        e->ecx &= ~(1u << 24 | 1u << 21);
       break;
     case 4:
       /* Cores in the package are in 6 bits; leaf 0xb has the true count of more. The caches of the
@@ -75,6 +78,12 @@ adapt (const VtKvm *kvm, struct kvm_cpuid_entry2 *e, unsigned apic_id)
           e->eax |= MIN ((1u << bits_for (n)) - 1, 63u) << 26;
           e->eax |= (shared ? (1u << bits_for (n)) - 1 : 0) << 14;
         }
+      break;
+    case KVM_CPUID_FEATURES:
+      /* What remains without the kernel's local APIC is the clock. */
+      if (kvm->user_irqchip)
+        e->eax &= 1u << KVM_FEATURE_CLOCKSOURCE | 1u << KVM_FEATURE_NOP_IO_DELAY
+                  | 1u << KVM_FEATURE_CLOCKSOURCE2 | 1u << KVM_FEATURE_CLOCKSOURCE_STABLE_BIT;
       break;
     case 0x80000001:
       e->ecx &= ~(1u << 2); /* SVM, likewise. */

@@ -2,10 +2,11 @@
  *
  * KVM's helper: where KVM reports that it cannot emulate an instruction, our interpreter executes it,
  * and the vCPU goes on. One instruction at first; where such reports follow each other closely, a
- * bounded number of instructions behind it too, since each report costs more than those.
+ * bounded number of instructions behind it too, since each report costs more than those. It also takes
+ * interrupts for the guest where KVM would put their frames in the wrong place (user-irqchip.c).
  *
- * The interrupt controllers and the clocks are the kernel's: what needs them (their registers, ports,
- * HLT, CPUID, the TSC) the interpreter leaves to KVM, which does all of it.
+ * The interrupt controllers and the clocks are mostly the kernel's: what needs them (their registers,
+ * ports, HLT, CPUID, the TSC) the interpreter leaves to KVM, which does all of it or asks us.
  */
 #include "kvm.h"
 
@@ -20,8 +21,8 @@
 
 struct VtKvmHelper
 {
+  VtKvmCpu  *cpu;
   VtCore    *core;
-  VtSpace   *space;
   VtCpuState state, was;
   bool       left_over;
   gint64     last; /* When the last report had been dealt with. */
@@ -40,7 +41,8 @@ static bool
 is_kernels (const VtKvmHelper *helper, VtGpa gpa)
 {
   const uint64_t page = gpa & ~VT_PAGE_OFFSET;
-  return page == IOAPIC_BASE || page == (helper->core->apic_base & ~VT_PAGE_OFFSET);
+  return helper->cpu->port == NULL
+         && (page == IOAPIC_BASE || page == (helper->core->apic_base & ~VT_PAGE_OFFSET));
 }
 
 static bool
@@ -50,7 +52,7 @@ read_cb (void *data, VtGpa gpa, void *to, unsigned size)
 
   if (is_kernels (helper, gpa))
     return false;
-  vt_space_read (helper->space, VT_SPACE_MEMORY, gpa, to, size);
+  vt_kvm_read (helper->cpu, gpa, to, size);
   return true;
 }
 
@@ -61,7 +63,7 @@ write_cb (void *data, VtGpa gpa, const void *from, unsigned size)
 
   if (is_kernels (helper, gpa))
     return false;
-  vt_space_write (helper->space, VT_SPACE_MEMORY, gpa, from, size);
+  vt_kvm_write (helper->cpu, gpa, from, size);
   /* The register may have been one that moves RAM. */
   if (g_atomic_int_get (helper->ram_changes) != helper->seen)
     vt_core_request (helper->core, VT_CORE_FLUSH);
@@ -93,8 +95,8 @@ helper_of (VtKvmCpu *cpu)
   if (cpu->helper == NULL)
     {
       VtKvmHelper *helper = g_new0 (VtKvmHelper, 1);
-      helper->space = cpu->base.engine->config.space;
-      helper->core = vt_core_new (helper->space, &helper_ops, helper);
+      helper->cpu = cpu;
+      helper->core = vt_core_new (cpu->base.engine->config.space, &helper_ops, helper);
       helper->ram_changes = &((VtKvm *) cpu->base.engine)->ram_changes;
       helper->at_once = 1;
       cpu->helper = helper;
@@ -111,20 +113,61 @@ vt_kvm_helper_free (VtKvmHelper *helper)
   g_free (helper);
 }
 
-VtKvmHelp
-vt_kvm_help (VtKvmCpu *cpu)
+/* Reads what the interpreter works on. False: KVM does not give it. */
+static bool
+load (VtKvmHelper *helper, VtKvmCpu *cpu)
 {
-  VtKvmHelper *helper = helper_of (cpu);
   g_autoptr (GError) error = NULL;
-  uint64_t done = 0;
 
   memset (&helper->state.events, 0, sizeof helper->state.events);
   if (!vt_kvm_get_registers (cpu, &helper->state, &error))
     {
       vt_trace ("kvm", "%s", error->message);
-      return VT_KVM_NOT_HELPED;
+      return false;
     }
   helper->state.mp_state = VT_CPU_MP_RUNNABLE;
+  return true;
+}
+
+/* Writes back what has changed. False: KVM does not take it. */
+static bool
+store (VtKvmHelper *helper, VtKvmCpu *cpu)
+{
+  g_autoptr (GError) error = NULL;
+
+  vt_core_store (helper->core, &helper->state);
+  if (vt_kvm_set_registers (cpu, &helper->state, &helper->was, &error))
+    return true;
+  vt_trace ("kvm", "%s", error->message);
+  return false;
+}
+
+VtKvmHelp
+vt_kvm_help_interrupt (VtKvmCpu *cpu, uint8_t vector)
+{
+  VtKvmHelper *helper = helper_of (cpu);
+
+  if (!load (helper, cpu))
+    return VT_KVM_NOT_HELPED;
+  helper->was = helper->state;
+  helper->seen = g_atomic_int_get (helper->ram_changes);
+  vt_core_load (helper->core, &helper->state);
+  const VtStep step = vt_event_interrupt (helper->core, vector);
+  if (g_atomic_int_get (helper->ram_changes) != helper->seen)
+    vt_mmu_mark_written (helper->core);
+  if (step == VT_STEP_DECLINED || !store (helper, cpu))
+    return VT_KVM_NOT_HELPED;
+  return step == VT_STEP_TRIPLE_FAULT ? VT_KVM_TRIPLE_FAULT : VT_KVM_HELPED;
+}
+
+VtKvmHelp
+vt_kvm_help (VtKvmCpu *cpu)
+{
+  VtKvmHelper *helper = helper_of (cpu);
+  uint64_t     done = 0;
+
+  if (!load (helper, cpu))
+    return VT_KVM_NOT_HELPED;
   /* Older kernels leave an undefined-opcode exception behind a failure that they report. */
   helper->left_over = helper->state.events.exception == VT_EXC_UD
                       && (helper->state.events.exception_pending
@@ -153,12 +196,8 @@ vt_kvm_help (VtKvmCpu *cpu)
       vt_trace ("kvm", "the interpreter declines “%s” too", vt_interpret_declined (helper->core));
       return VT_KVM_NOT_HELPED;
     }
-  vt_core_store (helper->core, &helper->state);
-  if (!vt_kvm_set_registers (cpu, &helper->state, &helper->was, &error))
-    {
-      vt_trace ("kvm", "%s", error->message);
-      return VT_KVM_NOT_HELPED;
-    }
+  if (!store (helper, cpu))
+    return VT_KVM_NOT_HELPED;
   vt_kvm_msr_set_changed (cpu, &helper->state, &helper->was);
   vt_trace ("kvm",
             "%" G_GUINT64_FORMAT " instructions interpreted from 0x%" G_GINT64_MODIFIER

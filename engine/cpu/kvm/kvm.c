@@ -109,6 +109,11 @@ init (VtKvm *kvm, GError **error)
     return vt_kvm_set_error (error, "/dev/kvm", VT_KVM_AT_CREATE, errno);
   if (!check_required (kvm, error))
     return false;
+  kvm->user_irqchip = kvm->base.config.chips == VT_CPU_CHIPS_ATTACHED
+                      || (kvm->base.config.chips == VT_CPU_CHIPS_AUTO
+                          && vt_kvm_misplaces_frames (kvm->kvm));
+  if (kvm->user_irqchip)
+    kvm->base.ops = &vt_kvm_user_irqchip_ops;
 
   const int max = vt_kvm_check (kvm->vm, KVM_CAP_MAX_VCPUS);
   if (max && n_cpus > (unsigned) max)
@@ -129,7 +134,7 @@ init (VtKvm *kvm, GError **error)
   kvm->debugregs = vt_kvm_check (kvm->vm, KVM_CAP_DEBUGREGS);
   kvm->adjust_clock = vt_kvm_check (kvm->vm, KVM_CAP_ADJUST_CLOCK);
   kvm->clock_ctrl = vt_kvm_check (kvm->vm, KVM_CAP_KVMCLOCK_CTRL);
-  kvm->tsc_deadline = vt_kvm_check (kvm->vm, KVM_CAP_TSC_DEADLINE_TIMER);
+  kvm->tsc_deadline = !kvm->user_irqchip && vt_kvm_check (kvm->vm, KVM_CAP_TSC_DEADLINE_TIMER);
   kvm->xsave_size = (unsigned) vt_kvm_check (kvm->vm, KVM_CAP_XSAVE2);
   if (kvm->xsave_size > VT_CPU_XSAVE)
     return vt_set_error (error, VITRINE_ERROR_UNSUPPORTED,
@@ -155,8 +160,9 @@ init (VtKvm *kvm, GError **error)
       && ioctl (kvm->vm, KVM_SET_TSS_ADDR, (unsigned long) VT_CPU_RESERVED_BASE + 0x1000) < 0)
     return vt_set_errno (error, errno, "KVM took no pages for its task state segment");
 
-  if (!vt_kvm_irqchip_init (kvm, error) || !vt_kvm_chips_init (kvm, error)
-      || !vt_kvm_cpuid_init (kvm, error))
+  if (!kvm->user_irqchip && (!vt_kvm_irqchip_init (kvm, error) || !vt_kvm_chips_init (kvm, error)))
+    return false;
+  if (!vt_kvm_cpuid_init (kvm, error))
     return false;
   vt_kvm_memslots_init (kvm);
   vt_space_listen (kvm->base.config.space, &vt_kvm_listener, kvm);
@@ -183,10 +189,11 @@ static char *
 describe (VtCpuEngine *engine)
 {
   const VtKvm *kvm = (const VtKvm *) engine;
-  return g_strdup_printf ("KVM, %u processor%s, %u model-specific registers kept%s%s",
+  return g_strdup_printf ("KVM, %u processor%s, %u model-specific registers kept%s%s%s",
                           engine->config.n_cpus, engine->config.n_cpus == 1 ? "" : "s", kvm->n_msrs,
                           kvm->smm ? "" : ", no system management mode",
-                          kvm->tsc_deadline ? "" : ", no TSC deadline timer");
+                          kvm->tsc_deadline ? "" : ", no TSC deadline timer",
+                          kvm->user_irqchip ? ", interrupt controllers outside the kernel" : "");
 }
 
 const VtVcpuOps vt_kvm_ops = {
@@ -211,6 +218,28 @@ const VtVcpuOps vt_kvm_ops = {
   .parts = vt_kvm_parts,
   .n_parts = VT_KVM_N_PARTS,
   .reset_chips = vt_kvm_reset_chips,
+  .freeze = vt_kvm_freeze,
+  .thaw = vt_kvm_thaw,
+  .describe = describe,
+};
+
+const VtVcpuOps vt_kvm_user_irqchip_ops = {
+  .id = "kvm",
+  .description = "Hardware virtualization by the Linux kernel",
+  .cpu_size = sizeof (VtKvmCpu),
+  .create = create,
+  .destroy = destroy,
+  .cpu_init = vt_kvm_cpu_init,
+  .cpu_finish = vt_kvm_cpu_finish,
+  .run = vt_kvm_run,
+  .kick = vt_kvm_kick,
+  .get = vt_kvm_get,
+  .set = vt_kvm_set,
+  .reset = vt_kvm_reset,
+  .cpuid = vt_kvm_cpuid_get,
+  .attach = vt_kvm_attach,
+  .parts = &vt_kvm_parts[VT_KVM_PVCLOCK],
+  .n_parts = 1,
   .freeze = vt_kvm_freeze,
   .thaw = vt_kvm_thaw,
   .describe = describe,

@@ -11,7 +11,8 @@
 #include "../vcpu.h"
 #include "vt-chips.h"
 
-extern const VtVcpuOps vt_kvm_ops;
+/* With the kernel's interrupt controllers, and with the board's. */
+extern const VtVcpuOps vt_kvm_ops, vt_kvm_user_irqchip_ops;
 
 typedef struct
 {
@@ -54,6 +55,10 @@ typedef struct
   unsigned n_slots_max;
   gint ram_changes; /* Atomic: counts what the listener hears about RAM, for the helper's TLB. */
 
+  /* The board's interrupt controllers instead of the kernel's: user-irqchip.c, and not irqchip.c. */
+  bool    user_irqchip;
+  VtChips chips;
+
   GMutex  irq_lock; /* A leaf. */
   GArray *routes;   /* of VtKvmRoute */
 
@@ -77,6 +82,16 @@ typedef struct
   gint            has_thread;
   VtCpuState     *power_on;
   VtKvmHelper    *helper; /* NULL until KVM has failed to emulate something. */
+
+  /* user-irqchip.c; its thread's, or anybody's while it is parked. */
+  VtCpuPort   *port;
+  VtCpuMpState mp_state;
+  uint64_t     apic_base; /* As the local APIC has it. */
+  bool         settled;   /* No register access is left for KVM_RUN to complete. */
+  /* What kicks it out of its sleep; a leaf. */
+  GMutex       sleep_lock;
+  GCond        woken;
+  bool         wake;
 } VtKvmCpu;
 
 /* kvm.c: an ioctl that goes on after a signal; -1 and errno. */
@@ -106,7 +121,22 @@ bool vt_kvm_reset_chips (VtCpuEngine *engine, GError **error);
 void vt_kvm_freeze (VtCpuEngine *engine);
 void vt_kvm_thaw (VtCpuEngine *engine);
 #define VT_KVM_N_PARTS 4
+#define VT_KVM_PVCLOCK 3 /* The part that the board's chips do not replace. */
 extern const VtCpuPart vt_kvm_parts[VT_KVM_N_PARTS];
+
+/* user-irqchip.c: the board's interrupt controllers around KVM_RUN. */
+void vt_kvm_attach (VtCpuEngine *engine, const VtChips *chips);
+/* Before KVM_RUN: the processor takes what waits for it, and sleeps while it is halted. False: somebody
+ * wants it held, or it has ended and @end says how. */
+bool vt_kvm_before_run (VtKvmCpu *cpu, VtCpuEnd *end);
+void vt_kvm_after_run (VtKvmCpu *cpu);
+/* KVM_EXIT_HLT. */
+void vt_kvm_halted (VtKvmCpu *cpu);
+/* RFLAGS has been set from outside: what KVM_RUN has said of interrupts is void. */
+void vt_kvm_forget_window (VtKvmCpu *cpu, uint64_t rflags);
+/* Parked: the local APIC and the multiprocessor state, which are not the kernel's. */
+void vt_kvm_get_apic (VtKvmCpu *cpu, VtCpuState *state);
+bool vt_kvm_set_apic (VtKvmCpu *cpu, const VtCpuState *state, GError **error);
 
 /* cpuid.c */
 bool vt_kvm_cpuid_init (VtKvm *kvm, GError **error);
@@ -138,6 +168,9 @@ bool vt_kvm_cpu_init (VtCpu *cpu, GError **error);
 void vt_kvm_cpu_finish (VtCpu *cpu);
 void vt_kvm_run (VtCpu *cpu, VtCpuEnd *end);
 void vt_kvm_kick (VtCpu *cpu);
+/* A register, or the local APIC's where that is the board's. */
+void vt_kvm_read (VtKvmCpu *cpu, VtGpa gpa, void *to, unsigned size);
+void vt_kvm_write (VtKvmCpu *cpu, VtGpa gpa, const void *from, unsigned size);
 
 /* helper.c: executes what KVM could not emulate. */
 typedef enum
@@ -147,6 +180,8 @@ typedef enum
   VT_KVM_TRIPLE_FAULT,
 } VtKvmHelp;
 VtKvmHelp vt_kvm_help (VtKvmCpu *cpu);
+/* Takes an interrupt: pushes its frame and goes to its handler. Only where RFLAGS.IF allows it. */
+VtKvmHelp vt_kvm_help_interrupt (VtKvmCpu *cpu, uint8_t vector);
 void      vt_kvm_helper_free (VtKvmHelper *helper);
 
 /* failure.c: fill @end for a vCPU that can't go on. */
@@ -165,3 +200,5 @@ typedef enum
 } VtKvmStep;
 /* @err: a positive errno; 0 at VT_KVM_AT_VERSION: the version is another one. */
 bool vt_kvm_set_error (GError **error, const char *device, VtKvmStep step, int err);
+/* quirk.c: whether this host's KVM puts an interrupt's frame in the wrong place. */
+bool vt_kvm_misplaces_frames (int kvm);

@@ -10,10 +10,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "kvm.h"
+#include "probe-vm.h"
 
 /* Below this, kernel-mode code cannot be running in hardware: the slowest x86 that has
  * virtualization does ten times as many. */
@@ -86,83 +85,21 @@ vt_kvm_set_error (GError **error, const char *device, VtKvmStep step, int err)
   return vt_set_error (error, codes[status], "%s %s", sentence, remedy);
 }
 
-/* A virtual machine of one page with one vCPU in 32-bit protected mode. */
-typedef struct
-{
-  int             vm, cpu;
-  size_t          run_size;
-  struct kvm_run *run;
-  uint8_t        *page;
-} Probe;
-
-static void
-probe_finish (Probe *probe)
-{
-  if (probe->run)
-    munmap (probe->run, probe->run_size);
-  if (probe->cpu >= 0)
-    close (probe->cpu);
-  if (probe->page)
-    munmap (probe->page, 4096);
-}
-
-static bool
-probe_init (Probe *probe, int kvm)
-{
-  const int run_size = ioctl (kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-  if (run_size < (int) sizeof (struct kvm_run))
-    return false;
-  probe->run_size = (size_t) run_size;
-
-  void *page = mmap (NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED)
-    return false;
-  probe->page = page;
-  struct kvm_userspace_memory_region region = {
-    .guest_phys_addr = 0x1000,
-    .memory_size = 4096,
-    .userspace_addr = (uintptr_t) page,
-  };
-  uint64_t identity = 0xfeffc000;
-  /* Hosts that know no such addresses need none. */
-  ioctl (probe->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
-  ioctl (probe->vm, KVM_SET_TSS_ADDR, (unsigned long) identity + 0x1000);
-  if (ioctl (probe->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-    return false;
-  probe->cpu = ioctl (probe->vm, KVM_CREATE_VCPU, 0ul);
-  if (probe->cpu < 0)
-    return false;
-  void *run = mmap (NULL, probe->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, probe->cpu, 0);
-  if (run == MAP_FAILED)
-    return false;
-  probe->run = run;
-  return true;
-}
-
 /* Runs @n rounds of a two-instruction loop at privilege level 0; seconds, or a negative number. */
 static double
-probe_loop (Probe *probe, uint32_t n)
+probe_loop (VtKvmProbe *probe, uint32_t n)
 {
   static const uint8_t code[] = {
     0x49,       /* 1: dec ecx */
     0x75, 0xfd, /*    jnz 1b  */
     0xf4,       /*    hlt     */
   };
-  struct kvm_sregs sregs;
-  struct kvm_regs  regs = { .rip = 0x1000, .rcx = n, .rflags = 2 };
-  const struct kvm_segment data = {
-    .limit = 0xffffffff, .selector = 0x10, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1,
-  };
+  const struct kvm_regs regs = { .rip = VT_PROBE_BASE, .rcx = n, .rflags = 2 };
+  struct kvm_sregs      sregs;
 
   memcpy (probe->page, code, sizeof code);
-  if (ioctl (probe->cpu, KVM_GET_SREGS, &sregs) < 0)
-    return -1;
-  sregs.cs = data;
-  sregs.cs.selector = 8;
-  sregs.cs.type = 11;
-  sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
-  sregs.cr0 |= 1;
-  if (ioctl (probe->cpu, KVM_SET_SREGS, &sregs) < 0 || ioctl (probe->cpu, KVM_SET_REGS, &regs) < 0)
+  if (!vt_kvm_probe_flat (probe, &sregs) || ioctl (probe->cpu, KVM_SET_SREGS, &sregs) < 0
+      || ioctl (probe->cpu, KVM_SET_REGS, &regs) < 0)
     return -1;
 
   const int64_t start = vt_clock_now (vt_clock_host ());
@@ -175,10 +112,10 @@ probe_loop (Probe *probe, uint32_t n)
 static double
 measure (int kvm, int vm)
 {
-  Probe  probe = { .vm = vm, .cpu = -1 };
-  double speed = 0;
+  VtKvmProbe probe;
+  double     speed = 0;
 
-  if (probe_init (&probe, kvm))
+  if (vt_kvm_probe_init (&probe, kvm, vm))
     /* The first round also warms the page tables; a round that took 5 ms is long enough to trust. */
     for (uint32_t n = 2000; n <= 2000u * 1000 * 100; n *= 10)
       {
@@ -192,7 +129,7 @@ measure (int kvm, int vm)
         if (seconds >= 0.005)
           break;
       }
-  probe_finish (&probe);
+  vt_kvm_probe_finish (&probe);
   return speed;
 }
 

@@ -243,10 +243,18 @@ bool
 vt_kvm_get (VtCpu *base, VtCpuState *state, GError **error)
 {
   VtKvmCpu              *cpu = (VtKvmCpu *) base;
+  const VtKvm           *kvm = (const VtKvm *) base->engine;
   struct kvm_mp_state    mp = { 0 };
   struct kvm_lapic_state lapic;
 
   memset (state, 0, sizeof *state);
+  if (kvm->user_irqchip)
+    {
+      if (!vt_kvm_get_registers (cpu, state, error) || !vt_kvm_msr_get (cpu, state, error))
+        return false;
+      vt_kvm_get_apic (cpu, state);
+      return true;
+    }
   /* Asking for the multiprocessor state makes KVM take a pending INIT or SIPI, so it comes first. */
   if (!call (cpu, KVM_GET_MP_STATE, &mp, "multiprocessor state", error)
       || !vt_kvm_get_registers (cpu, state, error)
@@ -306,6 +314,7 @@ vt_kvm_set_registers (VtKvmCpu *cpu, const VtCpuState *state, const VtCpuState *
     return false;
   if (!call (cpu, KVM_SET_REGS, &regs, "registers", error))
     return false;
+  vt_kvm_forget_window (cpu, state->rflags);
   if ((state->xcr0 != was->xcr0 || memcmp (state->xsave, was->xsave, state->xsave_size) != 0)
       && !set_units (cpu, state, error))
     return false;
@@ -317,29 +326,58 @@ vt_kvm_set_registers (VtKvmCpu *cpu, const VtCpuState *state, const VtCpuState *
          || set_events (cpu, state, error);
 }
 
-bool
-vt_kvm_set (VtCpu *base, const VtCpuState *state, GError **error)
+static bool
+set_lapic (VtKvmCpu *cpu, const VtCpuState *state, GError **error)
 {
-  VtKvmCpu              *cpu = (VtKvmCpu *) base;
-  struct kvm_regs        regs = gprs_to (state);
-  struct kvm_sregs       sregs = sregs_to (state);
-  struct kvm_mp_state    mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
   struct kvm_lapic_state lapic;
 
+  if (((const VtKvm *) cpu->base.engine)->user_irqchip)
+    return true;
+  memcpy (lapic.regs, state->lapic, sizeof lapic.regs);
+  return call (cpu, KVM_SET_LAPIC, &lapic, "local APIC", error);
+}
+
+static bool
+set_mp_state (VtKvmCpu *cpu, const VtCpuState *state, GError **error)
+{
+  struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+  if (((const VtKvm *) cpu->base.engine)->user_irqchip)
+    {
+      cpu->mp_state = state->mp_state;
+      return true;
+    }
   for (unsigned i = 0; i < G_N_ELEMENTS (mp_states); i++)
     if (mp_states[i].ours == state->mp_state)
       mp.mp_state = mp_states[i].kvm;
-  memcpy (lapic.regs, state->lapic, sizeof lapic.regs);
+  return call (cpu, KVM_SET_MP_STATE, &mp, "multiprocessor state", error);
+}
+
+/* All of it, but for the board's local APIC. */
+static bool
+put (VtKvmCpu *cpu, const VtCpuState *state, GError **error)
+{
+  struct kvm_regs  regs = gprs_to (state);
+  struct kvm_sregs sregs = sregs_to (state);
 
   /* The APIC base (in the system registers) before the local APIC, whose layout it chooses; the
    * local APIC before the MSRs, of which the TSC deadline needs its timer's mode. */
   if (!call (cpu, KVM_SET_SREGS, &sregs, "system registers", error)
-      || !call (cpu, KVM_SET_REGS, &regs, "registers", error)
-      || !call (cpu, KVM_SET_LAPIC, &lapic, "local APIC", error) || !set_units (cpu, state, error))
+      || !call (cpu, KVM_SET_REGS, &regs, "registers", error) || !set_lapic (cpu, state, error)
+      || !set_units (cpu, state, error))
     return false;
   vt_kvm_msr_set (cpu, state);
+  vt_kvm_forget_window (cpu, state->rflags);
+  cpu->apic_base = state->apic_base;
   return set_debug (cpu, state, error) && set_events (cpu, state, error)
-         && call (cpu, KVM_SET_MP_STATE, &mp, "multiprocessor state", error);
+         && set_mp_state (cpu, state, error);
+}
+
+bool
+vt_kvm_set (VtCpu *base, const VtCpuState *state, GError **error)
+{
+  VtKvmCpu *cpu = (VtKvmCpu *) base;
+  return (cpu->port == NULL || vt_kvm_set_apic (cpu, state, error)) && put (cpu, state, error);
 }
 
 bool
@@ -348,5 +386,5 @@ vt_kvm_reset (VtCpu *base, GError **error)
   VtKvmCpu              *cpu = (VtKvmCpu *) base;
   g_autofree VtCpuState *state = g_memdup2 (cpu->power_on, sizeof *cpu->power_on);
   vt_cpu_state_reset (state, base->index == 0, ((VtKvm *) base->engine)->signature);
-  return vt_kvm_set (base, state, error);
+  return put (cpu, state, error); /* The board's local APIC is reset as a device. */
 }

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../translate/mmu.h"
+
 /* A signal that nothing else in the process uses. Its handler does nothing: that it came is enough to
  * end KVM_RUN. */
 #define KICK_SIGNAL (SIGRTMIN + 4)
@@ -45,6 +47,9 @@ vt_kvm_cpu_init (VtCpu *base, GError **error)
     return vt_set_errno (error, errno, "Processor %u's page can't be mapped", base->index);
   cpu->run = run;
   install_kick_signal ();
+  g_mutex_init (&cpu->sleep_lock);
+  g_cond_init (&cpu->woken);
+  cpu->settled = true;
 
   cpu->power_on = g_new0 (VtCpuState, 1);
   return vt_kvm_cpuid_set (cpu, error) && vt_kvm_msr_init (cpu, error)
@@ -61,14 +66,21 @@ vt_kvm_cpu_finish (VtCpu *base)
     close (cpu->fd);
   vt_kvm_helper_free (cpu->helper);
   g_free (cpu->power_on);
+  g_mutex_clear (&cpu->sleep_lock);
+  g_cond_clear (&cpu->woken);
 }
 
 /* The kernel reads immediate_exit when KVM_RUN begins. A kick that comes before finds KVM_RUN
- * returning at once by that byte; one that comes later ends it by the signal. */
+ * returning at once by that byte; one that comes later ends it by the signal. A processor that is
+ * halted outside of KVM sleeps under the lock. */
 void
 vt_kvm_kick (VtCpu *base)
 {
   VtKvmCpu *cpu = (VtKvmCpu *) base;
+  g_mutex_lock (&cpu->sleep_lock);
+  cpu->wake = true;
+  g_cond_signal (&cpu->woken);
+  g_mutex_unlock (&cpu->sleep_lock);
   __atomic_store_n (&cpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
   if (g_atomic_int_get (&cpu->has_thread))
     pthread_kill (cpu->pthread, KICK_SIGNAL);
@@ -89,19 +101,62 @@ port_exit (VtKvmCpu *cpu)
       vt_space_write (space, VT_SPACE_IO, run->io.port, data, run->io.size);
 }
 
+/* Whether @gpa is in the page of the board's local APIC, and where. Accesses don't cross pages. */
+static bool
+in_apic (const VtKvmCpu *cpu, VtGpa gpa, unsigned *offset)
+{
+  *offset = (unsigned) (gpa & VT_PAGE_OFFSET);
+  return cpu->port && (gpa & ~VT_PAGE_OFFSET) == cpu->port->page;
+}
+
+void
+vt_kvm_read (VtKvmCpu *cpu, VtGpa gpa, void *to, unsigned size)
+{
+  const VtChips *chips = &((VtKvm *) cpu->base.engine)->chips;
+  unsigned       offset;
+
+  if (!in_apic (cpu, gpa, &offset))
+    vt_space_read (cpu->base.engine->config.space, VT_SPACE_MEMORY, gpa, to, size);
+  else
+    for (unsigned done = 0; done < size; done += 4)
+      {
+        uint8_t        bytes[4];
+        const unsigned piece = MIN (size - done, 4);
+        vt_st32 (bytes, chips->ops->read (chips->data, cpu->base.index, offset + done, piece));
+        memcpy ((uint8_t *) to + done, bytes, piece);
+      }
+}
+
+void
+vt_kvm_write (VtKvmCpu *cpu, VtGpa gpa, const void *from, unsigned size)
+{
+  const VtChips *chips = &((VtKvm *) cpu->base.engine)->chips;
+  unsigned       offset;
+
+  if (!in_apic (cpu, gpa, &offset))
+    vt_space_write (cpu->base.engine->config.space, VT_SPACE_MEMORY, gpa, from, size);
+  else
+    for (unsigned done = 0; done < size; done += 4)
+      {
+        uint8_t        bytes[4] = { 0 };
+        const unsigned piece = MIN (size - done, 4);
+        memcpy (bytes, (const uint8_t *) from + done, piece);
+        chips->ops->write (chips->data, cpu->base.index, offset + done, piece, vt_ld32 (bytes));
+      }
+}
+
 static void
 memory_exit (VtKvmCpu *cpu)
 {
   struct kvm_run *run = cpu->run;
-  VtSpace        *space = cpu->base.engine->config.space;
   const unsigned  size = MIN (run->mmio.len, (uint32_t) sizeof run->mmio.data);
 
   if (size == 0)
     return;
   if (run->mmio.is_write)
-    vt_space_write (space, VT_SPACE_MEMORY, run->mmio.phys_addr, run->mmio.data, size);
+    vt_kvm_write (cpu, run->mmio.phys_addr, run->mmio.data, size);
   else
-    vt_space_read (space, VT_SPACE_MEMORY, run->mmio.phys_addr, run->mmio.data, size);
+    vt_kvm_read (cpu, run->mmio.phys_addr, run->mmio.data, size);
 }
 
 static void
@@ -155,7 +210,9 @@ other_exit (VtKvmCpu *cpu, VtCpuEnd *end)
       return false;
     case KVM_EXIT_INTR:
     case KVM_EXIT_IRQ_WINDOW_OPEN:
+      return true;
     case KVM_EXIT_HLT:
+      vt_kvm_halted (cpu);
       return true;
     default:
       vt_kvm_failure_exit (cpu, end);
@@ -167,6 +224,7 @@ void
 vt_kvm_run (VtCpu *base, VtCpuEnd *end)
 {
   VtKvmCpu       *cpu = (VtKvmCpu *) base;
+  const VtKvm    *kvm = (const VtKvm *) base->engine;
   struct kvm_run *run = cpu->run;
 
   if (!g_atomic_int_get (&cpu->has_thread))
@@ -176,9 +234,15 @@ vt_kvm_run (VtCpu *base, VtCpuEnd *end)
     }
   for (;;)
     {
-      if (ioctl (cpu->fd, KVM_RUN, 0) < 0)
+      if (kvm->user_irqchip && !vt_kvm_before_run (cpu, end))
+        return;
+      const int err = ioctl (cpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
+      if (kvm->user_irqchip)
+        vt_kvm_after_run (cpu);
+      cpu->settled = err == EINTR
+                     || (run->exit_reason != KVM_EXIT_IO && run->exit_reason != KVM_EXIT_MMIO);
+      if (err != 0)
         {
-          const int err = errno;
           if (err == EINTR)
             {
               /* Only here may a vCPU stop: KVM_RUN has first completed what the last exit left
