@@ -23,6 +23,7 @@
 #include "platform/hpet.h"
 #include "platform/i8042.h"
 #include "platform/mc146818.h"
+#include "platform/pflash.h"
 #include "platform/port92.h"
 #include "platform/serial-16550.h"
 #include "smbios/smbios.h"
@@ -48,7 +49,7 @@ typedef struct
 {
   VtMachine     *machine;
   VitrineConfig *config;
-  uint64_t       low_ram, high_ram;
+  uint64_t       low_ram, high_ram, firmware; /* Bytes. */
   VtQ35Host     *host;
   VtIch9Lpc     *lpc;
   VtHpet        *hpet;
@@ -225,7 +226,39 @@ add_firmware_rom (Board *b, GError **error)
   if (rom->image == NULL || !realize (rom, error))
     return false;
   b->host->rom = rom->low;
+  b->firmware = g_bytes_get_size (rom->image);
   return true;
+}
+
+/* The flash that the firmware keeps its variables in lies right below it, where images that were split
+ * into both parts have it. */
+static bool
+add_nvram (Board *b, GError **error)
+{
+  const char      *path = vitrine_config_get_nvram (b->config);
+  g_autofree char *absolute = NULL;
+  VtPflash        *flash;
+  uint64_t         size;
+
+  if (path == NULL || *path == '\0')
+    return true;
+  absolute = vitrine_config_resolve (b->config, path);
+  flash = add (b, &vt_pflash_class, "nvram");
+  flash->block = vt_block_open_raw (absolute, 0, error);
+  if (flash->block == NULL)
+    return false;
+  vt_machine_own_block (b->machine, flash->block);
+  flash->image = vt_read_file (absolute, "flash image", VT_PFLASH_MAX, error);
+  if (flash->image == NULL)
+    return false;
+  size = g_bytes_get_size (flash->image);
+  if (size > VT_PFLASH_MAX - b->firmware)
+    return vt_set_error (error, VITRINE_ERROR_INVALID,
+                         "“%s” and the firmware have more than the 16 MiB below 4 GiB that are theirs; choose "
+                         "a smaller flash image.",
+                         absolute);
+  flash->address = 4 * VT_GIB - b->firmware - size;
+  return realize (flash, error);
 }
 
 static bool
@@ -603,7 +636,7 @@ static bool
 q35_build (VtMachine *machine, VitrineConfig *config, GError **error)
 {
   static bool (*const steps[]) (Board *, GError **) = {
-    add_memory,   add_chips,   add_chipset, add_firmware_rom, add_timers, add_platform,        add_serial_ports,
+    add_memory,   add_chips,   add_chipset, add_firmware_rom, add_nvram, add_timers, add_platform,        add_serial_ports,
     add_display,  add_storage, add_firmware_config, add_kernel,       add_tables,
   };
   Board board = { .machine = machine, .config = config };

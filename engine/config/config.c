@@ -8,7 +8,7 @@ struct _VitrineConfig
 {
   GObject         parent_instance;
   char           *folder; /* Absolute; NULL before the first load or save. */
-  char           *name, *uuid, *description, *board, *cpu_engine, *kernel_irqchip, *firmware;
+  char           *name, *uuid, *description, *board, *cpu_engine, *kernel_irqchip, *firmware, *nvram;
   char           *kernel, *initrd, *append, *boot_order;
   guint           cpus, memory;
   gboolean        boot_menu, rtc_local;
@@ -30,6 +30,7 @@ enum
   PROP_CPU_ENGINE,
   PROP_KERNEL_IRQCHIP,
   PROP_FIRMWARE,
+  PROP_NVRAM,
   PROP_KERNEL,
   PROP_INITRD,
   PROP_APPEND,
@@ -79,6 +80,9 @@ vitrine_config_get_property (GObject *object, guint id, GValue *value, GParamSpe
       break;
     case PROP_FIRMWARE:
       g_value_set_string (value, self->firmware);
+      break;
+    case PROP_NVRAM:
+      g_value_set_string (value, self->nvram);
       break;
     case PROP_KERNEL:
       g_value_set_string (value, self->kernel);
@@ -151,6 +155,9 @@ vitrine_config_set_property (GObject *object, guint id, const GValue *value, GPa
     case PROP_FIRMWARE:
       vt_config_store_string (self, &self->firmware, value, pspec);
       break;
+    case PROP_NVRAM:
+      vt_config_store_string (self, &self->nvram, value, pspec);
+      break;
     case PROP_KERNEL:
       vt_config_store_string (self, &self->kernel, value, pspec);
       break;
@@ -198,6 +205,7 @@ vitrine_config_finalize (GObject *object)
   g_free (self->cpu_engine);
   g_free (self->kernel_irqchip);
   g_free (self->firmware);
+  g_free (self->nvram);
   g_free (self->kernel);
   g_free (self->initrd);
   g_free (self->append);
@@ -250,6 +258,9 @@ vitrine_config_class_init (VitrineConfigClass *klass)
                             "auto", kernel_irqchips);
   vt_config_install_string (object_class, PROP_FIRMWARE, "firmware", _("Firmware"),
                             _("“bios”, or the path of a firmware image"), "bios", NULL);
+  vt_config_install_string (object_class, PROP_NVRAM, "nvram", _("Firmware's variables"),
+                            _("A flash image below the firmware that it may write; empty: none"), "",
+                            NULL);
   vt_config_install_string (object_class, PROP_KERNEL, "kernel", _("Kernel"),
                             _("A Linux kernel to boot directly; empty: boot from the drives"), "",
                             NULL);
@@ -290,7 +301,7 @@ new_list (VitrineConfig *self, GType type)
 static void
 vitrine_config_init (VitrineConfig *self)
 {
-  char **empty[] = { &self->name,   &self->uuid,   &self->description,
+  char **empty[] = { &self->name,   &self->uuid,   &self->description, &self->nvram,
                      &self->kernel, &self->initrd, &self->append };
   for (guint i = 0; i < G_N_ELEMENTS (empty); i++)
     *empty[i] = g_strdup ("");
@@ -437,6 +448,12 @@ const char *
 vitrine_config_get_firmware (VitrineConfig *config)
 {
   return config->firmware;
+}
+
+const char *
+vitrine_config_get_nvram (VitrineConfig *config)
+{
+  return config->nvram;
 }
 
 const char *

@@ -60,6 +60,35 @@ def media():
     passed(m, ["media"])
 
 
+def flash():
+  """What the guest writes into the firmware's flash is in its image, and there at the next start."""
+  with Machine("--kernel", ELF, "--append", "flash") as m:
+    image = os.path.join(m.folder(), "vars.fd")
+    before = bytearray(b"\xff" * 65536)
+    before[0x3000] = 0x5a
+    with open(image, "wb") as f:
+      f.write(before)
+    m.configure(nvram="vars.fd")
+    for runs in (0xfe, 0xfc):
+      m.start()
+      expect(m.wait_exit(120) == 1, "no test failed")
+      passed(m, ["flash"])
+      before[0x1000:0x1008] = b"WRITTEN\0"
+      before[0x1100:0x1104] = b"\xa0\xa1\xa2\xa3"
+      before[0x2000] = runs
+      with open(image, "rb") as f:
+        expect(f.read() == before, "the image has what the guest wrote, and nothing else has changed")
+    for size, message in ((100, "multiple of 4 KiB"), (16 << 20, "the 16 MiB below 4 GiB"), (None, "no image")):
+      os.remove(image)
+      if size is not None:
+        with open(image, "wb") as f:
+          f.truncate(size)
+      r = m.vitrine("run", m.name, "--headless", check=False)
+      expect(r.returncode != 0 and message in r.stderr, f"{message}, not {r.stderr}")
+      if size is None:
+        expect(not os.path.exists(image), "nothing is made in its place")
+
+
 def debug_port():
   with Machine("--kernel", ELF, "--append", "debugport") as m:
     m.env["VITRINE_TRACE"] = "debug-port"
@@ -229,5 +258,5 @@ def pause_resume():
     m.wait_exit(20)
 
 
-main(devices, media, debug_port, display, smp, bzimage_initrd, kernel_only, power_off,
+main(devices, media, flash, debug_port, display, smp, bzimage_initrd, kernel_only, power_off,
      resets, triple_fault, units, breakpoint, undefined, pause_resume)

@@ -147,6 +147,7 @@ bool test_ncq (void);
 bool test_trim (void);
 bool test_cdrom (void);
 bool test_media (void);
+bool test_flash (void);
 bool test_msi (void);
 bool test_intx (void);
 bool test_bench (void);

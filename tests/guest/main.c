@@ -103,6 +103,7 @@ static const struct
   { "trim", test_trim },
   { "cdrom", test_cdrom },
   { "media", test_media },
+  { "flash", test_flash },
   { "msi", test_msi },
   { "intx", test_intx },
   { "input", test_input },
