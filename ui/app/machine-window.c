@@ -269,8 +269,11 @@ is_over (GtkWindow *dialog, VtMachineWindow *window)
 static void
 close_dialogs (VtMachineWindow *window)
 {
-  g_autoptr (GList) all = gtk_window_list_toplevels ();
+  /* An answer can destroy a dialog further on. */
+  g_autolist (GtkWindow) all = gtk_window_list_toplevels ();
 
+  for (GList *one = all; one != NULL; one = one->next)
+    g_object_ref (one->data);
   for (GList *one = all; one != NULL; one = one->next)
     if (GTK_IS_DIALOG (one->data) && is_over (one->data, window))
       gtk_dialog_response (GTK_DIALOG (one->data), GTK_RESPONSE_CANCEL);
