@@ -325,12 +325,16 @@ debug_exit_cb (void *data, int status)
 static bool
 add_debug_ports (Board *b, GError **error)
 {
-  VtDebugExit *port = add (b, &vt_debug_exit_class, "debug-exit");
+  if (vitrine_config_get_debug_exit (b->config))
+    {
+      VtDebugExit *port = add (b, &vt_debug_exit_class, "debug-exit");
 
-  port->exit = debug_exit_cb;
-  port->data = b->machine;
-  return realize (port, error) &&
-         realize (add (b, &vt_debug_port_class, "debug-port"), error);
+      port->exit = debug_exit_cb;
+      port->data = b->machine;
+      if (!realize (port, error))
+        return false;
+    }
+  return realize (add (b, &vt_debug_port_class, "debug-port"), error);
 }
 
 static bool

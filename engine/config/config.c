@@ -11,7 +11,7 @@ struct _VitrineConfig
   char           *name, *uuid, *description, *board, *cpu_engine, *kernel_irqchip, *firmware, *nvram;
   char           *kernel, *initrd, *append, *boot_order;
   guint           cpus, memory;
-  gboolean        boot_menu, rtc_local;
+  gboolean        boot_menu, rtc_local, debug_exit;
   VitrineDisplay *display;
   VitrineRemote  *remote;
   GListStore     *disks, *cdroms, *serials;
@@ -37,6 +37,7 @@ enum
   PROP_BOOT_MENU,
   PROP_BOOT_ORDER,
   PROP_RTC_LOCAL,
+  PROP_DEBUG_EXIT,
   PROP_DISPLAY,
   PROP_REMOTE,
   PROP_DISKS,
@@ -101,6 +102,9 @@ vitrine_config_get_property (GObject *object, guint id, GValue *value, GParamSpe
       break;
     case PROP_RTC_LOCAL:
       g_value_set_boolean (value, self->rtc_local);
+      break;
+    case PROP_DEBUG_EXIT:
+      g_value_set_boolean (value, self->debug_exit);
       break;
     case PROP_DISPLAY:
       g_value_set_object (value, self->display);
@@ -175,6 +179,9 @@ vitrine_config_set_property (GObject *object, guint id, const GValue *value, GPa
       break;
     case PROP_RTC_LOCAL:
       vt_config_store_boolean (self, &self->rtc_local, value, pspec);
+      break;
+    case PROP_DEBUG_EXIT:
+      vt_config_store_boolean (self, &self->debug_exit, value, pspec);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -274,6 +281,8 @@ vitrine_config_class_init (VitrineConfigClass *klass)
                             _("Letters in the order to try: c for disks, d for CDs"), "dc", NULL);
   vt_config_install_boolean (object_class, PROP_RTC_LOCAL, "rtc-local", _("Clock in local time"),
                              _("The guest's clock shows local time instead of UTC"), FALSE);
+  vt_config_install_boolean (object_class, PROP_DEBUG_EXIT, "debug-exit", _("Debug exit"),
+                             _("A program in the guest can end the machine by port 0xf4"), FALSE);
   install_object (object_class, PROP_DISPLAY, "display", _("Display"), _("The graphics card"),
                   VITRINE_TYPE_DISPLAY);
   install_object (object_class, PROP_REMOTE, "remote", _("Remote viewing"), _("The SPICE server"),
@@ -490,6 +499,12 @@ gboolean
 vitrine_config_get_rtc_local (VitrineConfig *config)
 {
   return config->rtc_local;
+}
+
+gboolean
+vitrine_config_get_debug_exit (VitrineConfig *config)
+{
+  return config->debug_exit;
 }
 
 VitrineDisplay *

@@ -37,7 +37,8 @@ G_DECLARE_FINAL_TYPE (VitrineRemote, vitrine_remote, VITRINE, REMOTE, GObject)
 /* The machine: "name", "uuid", "description", "board" ("q35"), "cpus" (1-255), "memory" (MiB),
  * "cpu-engine" ("auto", "kvm"), "kernel-irqchip" ("auto", "on", "off"), "firmware" ("bios", or a path
  * to an image), "nvram" (a path to a flash image), "kernel", "initrd", "append", "boot-menu",
- * "boot-order" (letters: c disk, d CD), "rtc-local". Objects: "display", "remote". Lists: disks, cdroms, serials (GListModel). */
+ * "boot-order" (letters: c disk, d CD), "rtc-local", "debug-exit" (isa-debug-exit, for test guests).
+ * Objects: "display", "remote". Lists: disks, cdroms, serials (GListModel). */
 #define VITRINE_TYPE_CONFIG (vitrine_config_get_type ())
 G_DECLARE_FINAL_TYPE (VitrineConfig, vitrine_config, VITRINE, CONFIG, GObject)
 
@@ -88,6 +89,7 @@ const char *vitrine_config_get_append (VitrineConfig *config);
 gboolean    vitrine_config_get_boot_menu (VitrineConfig *config);
 const char *vitrine_config_get_boot_order (VitrineConfig *config);
 gboolean    vitrine_config_get_rtc_local (VitrineConfig *config);
+gboolean    vitrine_config_get_debug_exit (VitrineConfig *config);
 VitrineDisplay *vitrine_config_get_display (VitrineConfig *config);
 VitrineRemote  *vitrine_config_get_remote (VitrineConfig *config);
 GListModel     *vitrine_config_get_disks (VitrineConfig *config);   /* of VitrineDisk */

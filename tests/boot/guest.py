@@ -121,6 +121,15 @@ def is_picture(picture, size, color, step=1):
              for y in range(0, size[1], step) for x in range(0, size[0], step))
 
 
+def debug_exit():
+  """Only where the configuration says so can a program in the guest end the machine by a port."""
+  for there, code in ((True, 2 * 3 + 1), (False, 0)):
+    with Machine("--kernel", ELF, "--append", "exit poweroff") as m:
+      m.configure(debug_exit=there)
+      m.start()
+      expect(m.wait_exit(60) == code, f"debug-exit {there}: the exit status was {m.process.returncode}")
+
+
 def display():
   """Text, linear, planar and chained modes; then the display that has nothing but a frame buffer."""
   with Machine("--kernel", ELF, "--append", "vga") as m:
@@ -258,5 +267,5 @@ def pause_resume():
     m.wait_exit(20)
 
 
-main(devices, media, flash, debug_port, display, smp, bzimage_initrd, kernel_only, power_off,
+main(devices, media, flash, debug_port, debug_exit, display, smp, bzimage_initrd, kernel_only, power_off,
      resets, triple_fault, units, breakpoint, undefined, pause_resume)

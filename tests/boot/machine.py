@@ -29,7 +29,7 @@ class Machine:
     self.serial_path = os.path.join(self.home, "serial.log")
     self.log = open(os.path.join(self.home, "process.log"), "w+", encoding="utf-8", errors="replace")
     self.vitrine("create", name, *options)
-    self.configure(kernel_irqchip=os.environ.get("VITRINE_KERNEL_IRQCHIP", "auto"))
+    self.configure(kernel_irqchip=os.environ.get("VITRINE_KERNEL_IRQCHIP", "auto"), debug_exit=True)
 
   def __enter__(self):
     return self

@@ -179,6 +179,8 @@ end (const char *word)
 {
   if (word_is (word, "poweroff"))
     power_off ();
+  else if (word_is (word, "exit"))
+    debug_exit (3);
   else if (word_is (word, "reset-cf9") && !second_boot ())
     outb (0xcf9, 0x06);
   else if (word_is (word, "reset-kbd") && !second_boot ())

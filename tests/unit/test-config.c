@@ -133,6 +133,7 @@ test_bad (void)
     { "{ \"name\": \"a\", \"cpus\": null }", "not null" },
     { "{ \"name\": \"a\", \"cpus\": [1] }", "not a list" },
     { "{ \"name\": \"a\", \"boot-menu\": 1 }", "boot-menu: It must be true or false" },
+    { "{ \"name\": \"a\", \"debug-exit\": \"yes\" }", "debug-exit: It must be true or false, not a text" },
     { "{ \"name\": 7 }", "name: It must be a text" },
     { "{ \"name\": null }", "name: It must be a text" },
     { "{ \"name\": \"\" }", "name: It must not be empty" },
