@@ -153,3 +153,4 @@ bool test_intx (void);
 bool test_bench (void);
 bool test_input (void);
 bool test_units (void);
+void not_emulated (void);

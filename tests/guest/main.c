@@ -198,9 +198,8 @@ end (const char *word)
     __asm__ volatile ("int3");
   else if (word_is (word, "watch"))
     watch ();
-  else if (word_is (word, "undefined"))
-    /* ENCLU, which is undefined at this privilege on every processor. */
-    __asm__ volatile (".byte 0x0f, 0x01, 0xd7");
+  else if (word_is (word, "not-emulated"))
+    not_emulated ();
   else if (word_is (word, "hang"))
     for (;;)
       __asm__ volatile ("hlt");

@@ -199,11 +199,11 @@ def killed():
 def guest_crash():
   """A guest's crash in a process that lives is told with its cause, and its window can be shown."""
   with Desktop() as d:
-    d.vitrine("create", "guest", "--memory", "64", "--kernel", GUEST, "--append", "undefined")
+    d.vitrine("create", "guest", "--memory", "64", "--kernel", GUEST, "--append", "not-emulated")
     library(d)
     d.press("Start “guest”")
     wait_row(d, "guest", "Crashed")
-    expect("enclu" in row(d, "guest").get("Accessible", "Description"), "the row tells the cause")
+    expect("maskmovdqu" in row(d, "guest").get("Accessible", "Description"), "the row tells the cause")
     d.focus(d.find_window("^Vitrine$"))
     d.choose("Menu of “guest”", "Show Window")
     until(lambda: d.run("xdotool", "getactivewindow") == str(d.find_window("^guest$")), 20,

@@ -177,8 +177,8 @@ def ends(d):
 
 
 def emulation_failure():
-  """ENCLU: only emulated KVM stops at it; elsewhere the guest's handler reports it and ends with 98."""
-  crash("undefined", re.compile("enclu"))
+  """An instruction that KVM has to emulate, on whatever host, and cannot."""
+  crash("not-emulated", re.compile("maskmovdqu"))
 
 
 def triple_fault():
