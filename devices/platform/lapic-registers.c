@@ -96,7 +96,8 @@ vt_lapic_address_changed (VtLapic *l)
   address = vt_apic_address (l->s.base, id, vt_lapic_reg_get (l, VT_LAPIC_LDR),
                              vt_lapic_reg_get (l, VT_LAPIC_DFR));
   __atomic_store_n (&l->address, address, __ATOMIC_RELEASE);
-  l->port.page = vt_lapic_is_on (l) && !vt_lapic_is_x2apic (l) ? l->s.base & BASE_ADDRESS : UINT64_MAX;
+  l->port.page = vt_lapic_is_on (l) && !vt_lapic_is_x2apic (l) ? l->s.base & BASE_ADDRESS
+                                                               : UINT64_MAX;
 }
 
 /* 11.4.7: as after power-up and INIT, which keep id and base. */
@@ -289,9 +290,9 @@ read_register (VtLapic *l, unsigned offset)
 uint32_t
 vt_lapic_read (VtLapic *l, unsigned offset, unsigned size)
 {
-  unsigned reg = offset & 0xff0, byte = offset & 15;
-  uint32_t v = 0;
-  VtLapicChange   before;
+  unsigned      reg = offset & 0xff0, byte = offset & 15;
+  uint32_t      v = 0;
+  VtLapicChange before;
 
   /* 11.4.1: each register is the first four bytes of sixteen. */
   if (offset >= 4096 || byte + size > 4)
@@ -308,7 +309,7 @@ vt_lapic_read (VtLapic *l, unsigned offset, unsigned size)
 void
 vt_lapic_write (VtLapic *l, unsigned offset, unsigned size, uint32_t value)
 {
-  Rest   rest = { .ended = -1 };
+  Rest          rest = { .ended = -1 };
   VtLapicChange before;
 
   if (offset >= 4096 || offset % 16 != 0 || size != 4)
@@ -377,7 +378,7 @@ x2apic_writable (unsigned offset, uint64_t v)
 static bool
 write_x2apic (VtLapic *l, unsigned offset, uint64_t v)
 {
-  Rest   rest = { .ended = -1 };
+  Rest          rest = { .ended = -1 };
   VtLapicChange before = vt_lapic_begin (l);
 
   if (!vt_lapic_is_x2apic (l) || !x2apic_writable (offset, v))
@@ -401,7 +402,7 @@ static bool
 read_x2apic (VtLapic *l, unsigned offset, uint64_t *value)
 {
   VtLapicChange before = vt_lapic_begin (l);
-  bool   ok = vt_lapic_is_x2apic (l) && is_readable (offset);
+  bool          ok = vt_lapic_is_x2apic (l) && is_readable (offset);
 
   if (ok)
     *value = read_register (l, offset);

@@ -82,8 +82,9 @@ takes_pic (VtLapic *l)
 {
   uint32_t lint0 = vt_lapic_reg_get (l, VT_LAPIC_LVT_LINT0);
 
-  return !vt_lapic_is_on (l) || ((lint0 & VT_LAPIC_LVT_MASKED) == 0
-                        && (lint0 >> VT_LAPIC_LVT_MODE_SHIFT & 7) == VT_APIC_EXTINT);
+  return !vt_lapic_is_on (l)
+         || ((lint0 & VT_LAPIC_LVT_MASKED) == 0
+             && (lint0 >> VT_LAPIC_LVT_MODE_SHIFT & 7) == VT_APIC_EXTINT);
 }
 
 /* Tells the vCPU's word what waits. */
@@ -180,7 +181,7 @@ bool
 vt_lapic_deliver (VtLapic *l, unsigned mode, uint8_t vector, bool level)
 {
   VtLapicChange before = vt_lapic_begin (l);
-  bool   accepted = vt_lapic_is_on (l) && accept (l, mode, vector, level);
+  bool          accepted = vt_lapic_is_on (l) && accept (l, mode, vector, level);
 
   vt_lapic_end (l, &before, true);
   return accepted;
@@ -227,8 +228,8 @@ int
 vt_lapic_acknowledge (VtLapic *l)
 {
   VtLapicChange before = vt_lapic_begin (l);
-  bool   pic = l->intr && takes_pic (l) && l->bus != NULL && l->bus->acknowledge != NULL;
-  int    vector = -1;
+  bool          pic = l->intr && takes_pic (l) && l->bus != NULL && l->bus->acknowledge != NULL;
+  int           vector = -1;
 
   /* The PIC's lock comes before this one: its output tells us of its changes. */
   if (pic)
@@ -286,8 +287,8 @@ vt_lapic_tsc_changed (VtLapic *l)
 VtCpuSignal
 vt_lapic_take (VtLapic *l, VtCpuSignal wanted, uint8_t *vector)
 {
-  VtLapicChange      before = vt_lapic_begin (l);
-  VtCpuSignal taken = l->s.signals & wanted & ~(unsigned) VT_CPU_SIGNAL_INTERRUPT;
+  VtLapicChange before = vt_lapic_begin (l);
+  VtCpuSignal   taken = l->s.signals & wanted & ~(unsigned) VT_CPU_SIGNAL_INTERRUPT;
 
   l->s.signals &= ~(uint32_t) taken;
   if (vector != NULL)
@@ -372,8 +373,8 @@ static const VtRegionOps lapic_ops = { "lapic", 4, 4, region_read, region_write,
 static void
 lapic_reset (VtDevice *dev, VtResetKind kind)
 {
-  VtLapic *l = lapic_of (dev);
-  VtLapicChange   before = vt_lapic_begin (l);
+  VtLapic      *l = lapic_of (dev);
+  VtLapicChange before = vt_lapic_begin (l);
 
   l->s.base = BASE_DEFAULT | BASE_ENABLE | (l->id == 0 ? BASE_BSP : 0);
   l->s.signals = 0;
@@ -386,8 +387,8 @@ lapic_reset (VtDevice *dev, VtResetKind kind)
 static void
 lapic_pause (VtDevice *dev)
 {
-  VtLapic *l = lapic_of (dev);
-  VtLapicChange   before = vt_lapic_begin (l);
+  VtLapic      *l = lapic_of (dev);
+  VtLapicChange before = vt_lapic_begin (l);
 
   vt_lapic_timer_freeze (l);
   vt_lapic_end (l, &before, true);
@@ -398,8 +399,8 @@ lapic_pause (VtDevice *dev)
 static void
 lapic_resume (VtDevice *dev)
 {
-  VtLapic *l = lapic_of (dev);
-  VtLapicChange   before = vt_lapic_begin (l);
+  VtLapic      *l = lapic_of (dev);
+  VtLapicChange before = vt_lapic_begin (l);
 
   l->intr = l->bus != NULL && vt_line_level (l->bus->intr);
   vt_lapic_timer_thaw (l);
@@ -409,8 +410,8 @@ lapic_resume (VtDevice *dev)
 static void
 lapic_loaded (VtDevice *dev)
 {
-  VtLapic *l = lapic_of (dev);
-  VtLapicChange   before = vt_lapic_begin (l);
+  VtLapic      *l = lapic_of (dev);
+  VtLapicChange before = vt_lapic_begin (l);
 
   adopt (l);
   vt_lapic_end (l, &before, true);
