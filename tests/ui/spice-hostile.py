@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Peers of the SPICE server that break the protocol's rules, written down to the byte.
 
-usage: spice-hostile.py test-spice
+usage: spice-hostile.py spice-serve
 
-Starts `test-spice --serve`, which prints its port and what the guest's devices get. After each peer
+Starts spice-serve, which prints its port and what the guest's devices get. After each peer
 the server must still take an ordinary one.
 """
 import hashlib, os, queue, random, socket, struct, subprocess, sys, threading, time
@@ -110,7 +110,7 @@ class Viewer:
 
 class Server:
   def __init__(self, program):
-    self.process = subprocess.Popen([program, "--serve"], stdin=subprocess.PIPE,
+    self.process = subprocess.Popen([program], stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE, text=True, bufsize=1)
     self.lines = queue.Queue()
     threading.Thread(target=self.read, daemon=True).start()
