@@ -105,6 +105,18 @@ class Cli(unittest.TestCase):
     done = subprocess.run([PROGRAM], env=self.env, capture_output=True, timeout=60)
     self.assertEqual(done.returncode, USAGE)
 
+  def test_locale(self):
+    """Quotes, dashes and names are whole in the C locale, and in one that is not installed."""
+    for variables in ({"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"LANG": "xx_XX.UTF-8"}, {}):
+      for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        self.env.pop(name, None)
+      self.env.update(variables)
+      name = "é " + next(iter(variables.values()), "none")
+      self.cli("create", name)
+      self.assertIn(name, self.cli("list"))
+      self.assertIn(f"“{name}”", self.cli("create", name, code=STATE))
+      self.assertIn("[OPTION…]", self.cli("--help"))
+
   # Create, list, show, delete.
 
   def test_create(self):
@@ -443,6 +455,16 @@ class Cli(unittest.TestCase):
     self.env["VITRINE_HOME"] = "/proc/nothing"
     self.assertNotEqual(subprocess.run([PROGRAM, "create", "a"], env=self.env, timeout=60,
                                        stderr=subprocess.DEVNULL).returncode, OK)
+
+  def test_sample(self):
+    """`./dev run` without a display: where the machine can't start, the reason and nothing else."""
+    self.cli("create", "GRUB rescue")
+    self.change("GRUB rescue", description="fail")
+    sample = os.path.join(os.path.dirname(MANUAL), "run-sample")
+    done = subprocess.run([sample, PROGRAM], env=self.env, capture_output=True, text=True, timeout=60)
+    self.assertEqual(done.stdout, "")
+    self.assertRegex(done.stderr, r"\Avitrine: [^\n]+\n\Z")
+    self.assertNotEqual(done.returncode, OK)
 
   def test_doctor(self):
     done = subprocess.run([PROGRAM, "doctor", "--json"], env=self.env, capture_output=True,

@@ -19,13 +19,21 @@ struct VtApp
 gboolean
 vt_app_has_display (void)
 {
+  static gsize once;
+
+  /* The program has set the locale. */
+  if (g_once_init_enter (&once))
+    {
+      gtk_disable_setlocale ();
+      g_once_init_leave (&once, 1);
+    }
   return gtk_init_check (NULL, NULL);
 }
 
 const char *
 vt_app_display_name (void)
 {
-  return gtk_init_check (NULL, NULL) ? gdk_display_get_name (gdk_display_get_default ()) : NULL;
+  return vt_app_has_display () ? gdk_display_get_name (gdk_display_get_default ()) : NULL;
 }
 
 /* What desktops find the windows' entry and icon by; the icons are in the program too, for one that is

@@ -48,10 +48,22 @@ print_help (void)
   g_print ("\n%s\n", _("“vitrine COMMAND --help” tells the options of a command."));
 }
 
+/* The user's locale; but the C locale, which is also what is left of one that is not installed, has no
+ * character beyond ASCII, and the terminals that run in it show UTF-8. */
+static void
+set_locale (void)
+{
+  const char *charset;
+
+  setlocale (LC_ALL, "");
+  if (!g_get_charset (&charset) && g_str_equal (charset, "ANSI_X3.4-1968"))
+    setlocale (LC_CTYPE, "C.UTF-8");
+}
+
 int
 main (int argc, char **argv)
 {
-  setlocale (LC_ALL, "");
+  set_locale ();
   bindtextdomain (GETTEXT_PACKAGE, VITRINE_LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
