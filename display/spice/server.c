@@ -201,7 +201,7 @@ start_cb (void *data)
     {
       spice_server_destroy (server);
       vt_set_error (&start->error, VITRINE_ERROR_FAILED,
-                    "The SPICE library can't start; its message is in the log.");
+                    "The SPICE library can't start; with VITRINE_TRACE=spice in the environment it tells why.");
       return;
     }
   spice->server = server;
@@ -552,6 +552,17 @@ vitrine_spice_server_finalize (GObject *object)
   G_OBJECT_CLASS (vitrine_spice_server_parent_class)->finalize (object);
 }
 
+/* What the library reports is about peers that broke the rules. Users get sentences of ours, and the rest
+ * is for the trace; only what ends the process is said by GLib itself. */
+static void
+log_cb (const char *domain, GLogLevelFlags level, const char *message, void *data)
+{
+  if (level & G_LOG_FLAG_FATAL)
+    g_log_default_handler (domain, level, message, data);
+  else
+    vt_trace ("spice", "%s", message);
+}
+
 static void
 vitrine_spice_server_class_init (VitrineSpiceServerClass *class)
 {
@@ -572,6 +583,10 @@ vitrine_spice_server_class_init (VitrineSpiceServerClass *class)
       object_class, PROP_N_CLIENTS,
       g_param_spec_uint ("n-clients", "Viewers", "How many viewers are connected", 0, G_MAXUINT, 0,
                          flags));
+  /* The library's domain; its debugging texts stay with G_MESSAGES_DEBUG. */
+  g_log_set_handler ("Spice",
+                     (G_LOG_LEVEL_MASK & ~G_LOG_LEVEL_DEBUG) | G_LOG_FLAG_FATAL | G_LOG_FLAG_RECURSION,
+                     log_cb, NULL);
 }
 
 static void

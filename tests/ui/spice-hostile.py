@@ -5,9 +5,9 @@
 usage: spice-hostile.py spice-serve
 
 Starts spice-serve, which prints its port and what the guest's devices get. After each peer
-the server must still take an ordinary one.
+the server must still take an ordinary one. What the library has to say of it all goes to the trace.
 """
-import hashlib, os, queue, random, socket, struct, subprocess, sys, threading, time
+import hashlib, os, queue, random, socket, struct, subprocess, sys, tempfile, threading, time
 
 DEADLINE = 30
 MAIN, DISPLAY, INPUTS, CURSOR = 1, 2, 3, 4
@@ -109,9 +109,12 @@ class Viewer:
 
 
 class Server:
-  def __init__(self, program):
-    self.process = subprocess.Popen([program], stdin=subprocess.PIPE,
-                                    stdout=subprocess.PIPE, text=True, bufsize=1)
+  def __init__(self, program, trace=None):
+    self.errors = tempfile.TemporaryFile("w+")
+    env = {k: v for k, v in os.environ.items() if k != "VITRINE_TRACE"}
+    self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                    stderr=self.errors, text=True, bufsize=1,
+                                    env=dict(env, VITRINE_TRACE=trace) if trace else env)
     self.lines = queue.Queue()
     threading.Thread(target=self.read, daemon=True).start()
     self.port = int(self.wait("port ").split()[1])
@@ -154,6 +157,8 @@ class Server:
     self.process.stdin.close()
     if self.process.wait(DEADLINE) != 0:
       raise SystemExit(f"not ok - the server ended with {self.process.returncode}")
+    self.errors.seek(0)
+    return self.errors.read().splitlines()
 
 
 def tolerate(func, *args):
@@ -306,14 +311,20 @@ def message_nonsense(server):
 def main():
   server = Server(sys.argv[1])
   tests = [link_nonsense, channel_nonsense, input_nonsense, agent_nonsense, departures, message_nonsense]
-  print(f"1..{len(tests)}", flush=True)
+  print(f"1..{len(tests) + 2}", flush=True)
   server.alive()
   for i, test in enumerate(tests):
     before = time.monotonic()
     test(server)
     server.alive()
     print(f"ok {i + 1} {test.__name__} # {time.monotonic() - before:.1f} s", flush=True)
-  server.end()
+  said = server.end()
+  print(f"{'not ' if said else ''}ok {len(tests) + 1} a user is told nothing of it {said[:3] if said else ''}")
+  server = Server(sys.argv[1], trace="spice")
+  link_nonsense(server)
+  said = server.end()
+  traced = said and all(line.startswith("spice: ") for line in said)
+  print(f"{'' if traced else 'not '}ok {len(tests) + 2} the trace has it {'' if traced else said[:3]}")
 
 
 main()
