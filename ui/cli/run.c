@@ -60,9 +60,10 @@ print_viewer (Run *run)
   if (!*address)
     address = "127.0.0.1";
   if (port)
-    g_print (_("Viewers: remote-viewer spice://%s:%u\n"), address, port);
+    g_print (_("Viewers: remote-viewer spice://%s:%u (package “virt-viewer”)\n"), address, port);
   if (tls_port)
-    g_print (_("Viewers: remote-viewer \"spice://%s?tls-port=%u\" --spice-ca-file=\"%s/server-cert.pem\"\n"),
+    g_print (_("Viewers: remote-viewer \"spice://%s?tls-port=%u\" --spice-ca-file=\"%s/server-cert.pem\" "
+               "(package “virt-viewer”)\n"),
              address, tls_port, vitrine_config_get_folder (run->config));
 }
 
