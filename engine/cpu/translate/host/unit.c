@@ -3,62 +3,39 @@
  * One guest instruction of the x87, MMX or vector units, or of BMI, on the host: which may be run there,
  * its slot, its operands. See unit.h.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <cpuid.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "../interpret/insn.h"
+#include "examine.h"
+#include "executable.h"
 #include "unit.h"
 
 #define SLOTS 1024u
 #define SLOT_BYTES 32u
 #define AREA (SLOTS * SLOT_BYTES)
 #define PARTS 32u
-#define MOST_OPERAND 64u
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10u
-#endif
-
-/* What a slot's instruction needs of the machine. */
-typedef enum
-{
-  NEEDS_NOTHING, /* General registers alone: BMI, CRC32. */
-  NEEDS_X87,
-  NEEDS_MMX,
-  NEEDS_SSE,
-  NEEDS_AVX,
-  NEEDS_AVX512,
-} Needs;
 
 typedef struct
 {
-  uint8_t bytes[15], length, mode; /* The key. */
-  bool    refused;
-  uint8_t needs;     /* Needs */
-  bool    x87_too;   /* It touches x87 registers, as MMX ones or its own. */
-  uint8_t base;      /* The register that points to the operand. */
-  uint8_t stand_in;  /* For RSP, or VT_NO_REG. */
-  uint8_t size;      /* Of the memory operand, or 0. */
-  bool    reads, writes;
-  bool     aligned;  /* The operand may have to be. */
-  uint16_t opcode;   /* As the x87's last-opcode register has it. */
+  uint8_t   bytes[15], length, mode; /* The key. */
+  bool      refused;
+  uint8_t   base;     /* The register that points to the operand. */
+  uint8_t   stand_in; /* For RSP, or VT_NO_REG. */
+  uint16_t  opcode;   /* As the x87's last-opcode register has it. */
+  VtUnitUse use;
 } Slot;
 
 struct VtUnit
 {
-  uint8_t   *write, *execute; /* The same memory twice. */
+  VtExecutable area;
   uint64_t   features;
   VtUnitPart part[PARTS];
   uint32_t   mxcsr_mask;
   Slot       slot[SLOTS];
   uint8_t    host[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
   uint8_t    trial[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
-  uint8_t    bounce[2 * MOST_OPERAND] __attribute__ ((aligned (64)));
+  uint8_t    bounce[2 * VT_UNIT_OPERAND] __attribute__ ((aligned (64)));
 };
 
 static uint64_t
@@ -86,34 +63,6 @@ learn_parts (VtUnit *unit)
       unit->part[i] = (VtUnitPart){ .offset = b, .size = a, .align = (c & 2) != 0 };
 }
 
-static void
-map_slots (VtUnit *unit)
-{
-  int fd = memfd_create ("vitrine-unit", MFD_CLOEXEC | MFD_EXEC);
-  if (fd < 0)
-    fd = memfd_create ("vitrine-unit", MFD_CLOEXEC);
-  if (fd < 0)
-    return;
-  if (ftruncate (fd, AREA) == 0)
-    {
-      void *write = mmap (NULL, AREA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-      void *execute = mmap (NULL, AREA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-      if (write != MAP_FAILED && execute != MAP_FAILED)
-        {
-          unit->write = write;
-          unit->execute = execute;
-        }
-      else
-        {
-          if (write != MAP_FAILED)
-            munmap (write, AREA);
-          if (execute != MAP_FAILED)
-            munmap (execute, AREA);
-        }
-    }
-  close (fd);
-}
-
 VtUnit *
 vt_unit_new (void)
 {
@@ -121,27 +70,23 @@ vt_unit_new (void)
 
   learn_parts (unit);
   if (unit->features)
-    map_slots (unit);
-  if (unit->execute)
-    vt_unit_install_handlers ();
+    vt_executable_map (&unit->area, "vitrine-unit", AREA);
+  if (unit->area.execute)
+    vt_trap_install ();
   return unit;
 }
 
 void
 vt_unit_free (VtUnit *unit)
 {
-  if (unit->write)
-    {
-      munmap (unit->write, AREA);
-      munmap (unit->execute, AREA);
-    }
+  vt_executable_unmap (&unit->area);
   g_aligned_free (unit);
 }
 
 bool
 vt_unit_available (const VtUnit *unit)
 {
-  return unit->execute != NULL;
+  return unit->area.execute != NULL;
 }
 
 uint64_t
@@ -192,69 +137,6 @@ vt_unit_sanitize (VtCore *core)
 }
 
 /* Slots ------------------------------------------------------------------------------------------- */
-
-/* Which general registers an operand names. RSP counts too. */
-static uint32_t
-mentions (const ZydisDecodedOperand *o)
-{
-  switch (ZydisRegisterGetClass (o->reg.value))
-    {
-    case ZYDIS_REGCLASS_GPR8:
-      {
-        const int id = ZydisRegisterGetId (o->reg.value);
-        return 1u << (id < 4 ? id : id - 4);
-      }
-    case ZYDIS_REGCLASS_GPR16:
-    case ZYDIS_REGCLASS_GPR32:
-    case ZYDIS_REGCLASS_GPR64:
-      return 1u << ZydisRegisterGetId (o->reg.value);
-    default:
-      return 0;
-    }
-}
-
-static void
-raise_needs (Slot *slot, Needs needs)
-{
-  if (needs > slot->needs)
-    slot->needs = (uint8_t) needs;
-}
-
-/* Takes a register operand into account. Returns: whether such a one may be there at all. */
-static bool
-accept_register (Slot *slot, const ZydisDecodedOperand *o, ZydisInstructionEncoding encoding)
-{
-  switch (ZydisRegisterGetClass (o->reg.value))
-    {
-    case ZYDIS_REGCLASS_GPR8:
-    case ZYDIS_REGCLASS_GPR16:
-    case ZYDIS_REGCLASS_GPR32:
-    case ZYDIS_REGCLASS_GPR64:
-    case ZYDIS_REGCLASS_FLAGS:
-      return true;
-    case ZYDIS_REGCLASS_X87:
-      slot->x87_too = true;
-      raise_needs (slot, NEEDS_X87);
-      return true;
-    case ZYDIS_REGCLASS_MMX:
-      slot->x87_too = true;
-      raise_needs (slot, NEEDS_MMX);
-      return true;
-    case ZYDIS_REGCLASS_XMM:
-    case ZYDIS_REGCLASS_YMM:
-    case ZYDIS_REGCLASS_ZMM:
-      raise_needs (slot, encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX  ? NEEDS_AVX512
-                         : encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? NEEDS_AVX
-                                                                      : NEEDS_SSE);
-      return true;
-    case ZYDIS_REGCLASS_MASK:
-      raise_needs (slot, NEEDS_AVX512);
-      return true;
-    default:
-      return o->reg.value == ZYDIS_REGISTER_MXCSR || o->reg.value == ZYDIS_REGISTER_X87CONTROL
-             || o->reg.value == ZYDIS_REGISTER_X87STATUS || o->reg.value == ZYDIS_REGISTER_X87TAG;
-    }
-}
 
 /* The lowest register of which @used says that the instruction does not name it; never RSP. Below R8, so
  * that no REX prefix is needed, which AH and its kin cannot bear. */
@@ -307,34 +189,10 @@ encode (const Slot *slot, const ZydisDecodedInstruction *insn, const ZydisDecode
           o->mem.displacement = 0;
         }
       else if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && slot->stand_in != VT_NO_REG
-               && mentions (&operands[i]) == 1u << VT_CPU_RSP)
+               && vt_unit_mentions (&operands[i]) == 1u << VT_CPU_RSP)
         o->reg.value = same_width (o->reg.value, slot->stand_in);
     }
   return ZYAN_SUCCESS (ZydisEncoderEncodeInstruction (&request, to, &length)) ? (unsigned) length : 0;
-}
-
-/* Whether the operand may have to be aligned (SDM volume 2, 2.7): where it is not, the host is asked. */
-static bool
-may_want_alignment (const ZydisDecodedInstruction *insn)
-{
-  if (insn->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX
-      && insn->encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX)
-    return insn->mnemonic != ZYDIS_MNEMONIC_MOVUPS && insn->mnemonic != ZYDIS_MNEMONIC_MOVDQU;
-  return insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_AVX1
-         || insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E1
-         || insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E1NF;
-}
-
-/* Stores that leave what their mask does not name. */
-static bool
-stores_by_mask (const ZydisDecodedInstruction *insn)
-{
-  return insn->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPS || insn->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPD
-         || insn->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVD
-         || insn->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ
-         || (insn->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX
-             && insn->avx.mask.reg != ZYDIS_REGISTER_NONE
-             && insn->avx.mask.reg != ZYDIS_REGISTER_K0);
 }
 
 /* Decodes the instruction and decides what its slot holds. */
@@ -346,7 +204,7 @@ prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
   ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
   uint8_t                 code[SLOT_BYTES] = { 0 };
   uint32_t                used = 0;
-  unsigned                n_memory = 0, length = 0;
+  unsigned                length = 0;
 
   *slot = (Slot){ .length = insn->length, .mode = insn->mode, .refused = true, .base = VT_NO_REG,
                   .stand_in = VT_NO_REG };
@@ -360,59 +218,15 @@ prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
   if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&decoder, insn->bytes, insn->length, &instruction,
                                              operands)))
     return;
-  if (instruction.meta.isa_ext == ZYDIS_ISA_EXT_X87)
-    {
-      slot->x87_too = true;
-      raise_needs (slot, NEEDS_X87);
-    }
-  if (instruction.mnemonic == ZYDIS_MNEMONIC_EMMS)
-    {
-      slot->x87_too = true;
-      raise_needs (slot, NEEDS_MMX);
-    }
-  /* VZEROUPPER names no register, nor do conversions from memory to a general one. */
-  if (instruction.meta.isa_ext == ZYDIS_ISA_EXT_AVX)
-    raise_needs (slot, NEEDS_AVX);
-  if ((instruction.meta.isa_ext == ZYDIS_ISA_EXT_SSE
-       || instruction.meta.isa_ext == ZYDIS_ISA_EXT_SSE2)
-      && instruction.meta.exception_class != ZYDIS_EXCEPTION_CLASS_NONE)
-    raise_needs (slot, NEEDS_SSE);
-  for (unsigned i = 0; i < instruction.operand_count; i++)
-    {
-      const ZydisDecodedOperand *o = &operands[i];
-      const bool                 visible = i < instruction.operand_count_visible;
-      switch (o->type)
-        {
-        case ZYDIS_OPERAND_TYPE_REGISTER:
-          if (!accept_register (slot, o, instruction.encoding)
-              || (!visible && mentions (o) == 1u << VT_CPU_RSP))
-            return;
-          used |= mentions (o);
-          break;
-        case ZYDIS_OPERAND_TYPE_MEMORY:
-          /* One, named, plain: no gather, and no operand that the assembler doesn't show. */
-          if (!visible || n_memory++ || o->mem.type != ZYDIS_MEMOP_TYPE_MEM || o->size == 0
-              || o->size / 8 > MOST_OPERAND)
-            return;
-          slot->size = (uint8_t) (o->size / 8);
-          slot->reads = (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0
-                        || (o->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) != 0
-                        || stores_by_mask (&instruction);
-          slot->writes = (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
-          slot->aligned = slot->size >= 16 && may_want_alignment (&instruction);
-          break;
-        case ZYDIS_OPERAND_TYPE_IMMEDIATE:
-          break;
-        default:
-          return;
-        }
-    }
+  if (!vt_unit_examine (&instruction, operands, &slot->use))
+    return;
+  used = slot->use.gprs;
   const bool uses_rsp = (used >> VT_CPU_RSP & 1) != 0;
-  if (slot->size && (slot->base = free_register (&used)) == VT_NO_REG)
+  if (slot->use.size && (slot->base = free_register (&used)) == VT_NO_REG)
     return;
   if (uses_rsp && (slot->stand_in = free_register (&used)) == VT_NO_REG)
     return;
-  if (slot->size || uses_rsp)
+  if (slot->use.size || uses_rsp)
     length = encode (slot, &instruction, operands, code);
   else
     {
@@ -428,7 +242,7 @@ prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
                                | (instruction.raw.modrm.mod << 6 | instruction.raw.modrm.reg << 3
                                   | instruction.raw.modrm.rm));
   code[length] = 0xc3;
-  memcpy (unit->write + index * SLOT_BYTES, code, SLOT_BYTES);
+  memcpy (unit->area.write + index * SLOT_BYTES, code, SLOT_BYTES);
   slot->refused = false;
 }
 
@@ -454,11 +268,11 @@ find_slot (VtUnit *unit, const VtInsn *insn, unsigned *index, bool *fresh)
 static void
 check_needs (VtCore *core, const Slot *slot)
 {
-  const bool vex = slot->needs >= NEEDS_AVX;
+  const bool vex = slot->use.needs >= VT_NEEDS_AVX;
 
-  if (slot->needs == NEEDS_NOTHING)
+  if (slot->use.needs == VT_NEEDS_NOTHING)
     return;
-  if (slot->needs == NEEDS_X87)
+  if (slot->use.needs == VT_NEEDS_X87)
     {
       if (core->cr0 & (VT_CR0_EM | VT_CR0_TS))
         vt_core_raise (core, VT_EXC_NM, 0);
@@ -466,10 +280,10 @@ check_needs (VtCore *core, const Slot *slot)
   else
     {
       const uint64_t wanted = VT_FEATURE_SSE | VT_FEATURE_AVX
-                              | (slot->needs == NEEDS_AVX512 ? VT_FEATURES_AVX512 : 0);
+                              | (slot->use.needs == VT_NEEDS_AVX512 ? VT_FEATURES_AVX512 : 0);
       if (!vex && (core->cr0 & VT_CR0_EM))
         vt_core_ud (core);
-      if (slot->needs == NEEDS_SSE && !(core->cr4 & VT_CR4_OSFXSR))
+      if (slot->use.needs == VT_NEEDS_SSE && !(core->cr4 & VT_CR4_OSFXSR))
         vt_core_ud (core);
       if (vex
           && (!core->protected_mode || !(core->cr4 & VT_CR4_OSXSAVE)
@@ -479,7 +293,7 @@ check_needs (VtCore *core, const Slot *slot)
         vt_core_raise (core, VT_EXC_NM, 0);
     }
   /* An exception that an earlier x87 instruction left unmasked. */
-  if (slot->x87_too && (vt_unit_in_use (core) & VT_FEATURE_X87) && (core->xsave[2] & 0x80))
+  if (slot->use.x87_too && (vt_unit_in_use (core) & VT_FEATURE_X87) && (core->xsave[2] & 0x80))
     {
       if (!(core->cr0 & VT_CR0_NE))
         vt_core_decline (core); /* FERR# is the chipset's. */
@@ -491,14 +305,14 @@ static uint64_t
 features_of (const VtCore *core, const Slot *slot)
 {
   static const uint64_t wanted[] = {
-    [NEEDS_NOTHING] = 0,
-    [NEEDS_X87] = VT_FEATURE_X87,
-    [NEEDS_MMX] = VT_FEATURE_X87 | VT_FEATURE_SSE, /* Conversions change MXCSR. */
-    [NEEDS_SSE] = VT_FEATURE_X87 | VT_FEATURE_SSE,
-    [NEEDS_AVX] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX,
-    [NEEDS_AVX512] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX | VT_FEATURES_AVX512,
+    [VT_NEEDS_NOTHING] = 0,
+    [VT_NEEDS_X87] = VT_FEATURE_X87,
+    [VT_NEEDS_MMX] = VT_FEATURE_X87 | VT_FEATURE_SSE, /* Conversions change MXCSR. */
+    [VT_NEEDS_SSE] = VT_FEATURE_X87 | VT_FEATURE_SSE,
+    [VT_NEEDS_AVX] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX,
+    [VT_NEEDS_AVX512] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX | VT_FEATURES_AVX512,
   };
-  return wanted[slot->needs] & core->unit->features;
+  return wanted[slot->use.needs] & core->unit->features;
 }
 
 static _Noreturn void
@@ -524,11 +338,11 @@ static void
 put_pointers (VtCore *core, const VtInsn *insn, const Slot *slot, const uint8_t kept[18])
 {
   memcpy (core->xsave + 6, kept, 18);
-  if (slot->needs != NEEDS_X87)
+  if (slot->use.needs != VT_NEEDS_X87)
     return;
   vt_st16 (core->xsave + 6, slot->opcode);
   vt_st64 (core->xsave + 8, core->rip);
-  if (slot->size)
+  if (slot->use.size)
     vt_st64 (core->xsave + 16, vt_insn_offset (core, insn));
 }
 
@@ -560,7 +374,7 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
   bool              fresh;
   uint8_t           kept[18];
 
-  if (unit->execute == NULL)
+  if (unit->area.execute == NULL)
     vt_core_decline (core);
   const Slot *slot = find_slot (unit, insn, &index, &fresh);
   if (slot->refused)
@@ -569,7 +383,7 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
 
   VtUnitCall call = {
     .flags = (core->rflags & VT_FLAGS_STATUS) | VT_FLAG_FIXED,
-    .code = (uint64_t) (uintptr_t) (unit->execute + index * SLOT_BYTES),
+    .code = (uint64_t) (uintptr_t) (unit->area.execute + index * SLOT_BYTES),
     .features = features_of (core, slot),
     .guest = core->xsave,
     .host = unit->host,
@@ -579,18 +393,18 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
   if (slot->stand_in != VT_NO_REG)
     call.gpr[slot->stand_in] = core->gpr[VT_CPU_RSP];
   uint8_t *bounce = unit->bounce;
-  if (slot->size)
+  if (slot->use.size)
     {
-      const VtAccessKind kind = slot->writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
-      linear = vt_insn_linear (core, insn, 0, slot->size, kind);
-      if (slot->aligned && (linear & (slot->size - 1)))
+      const VtAccessKind kind = slot->use.writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
+      linear = vt_insn_linear (core, insn, 0, slot->use.size, kind);
+      if (slot->use.aligned && (linear & (slot->use.size - 1)))
         check_alignment (core, slot, &call, linear & 63);
       /* At the same place in a cache line, so that what must be aligned faults as it would. */
       bounce += linear & 63;
-      if (slot->reads)
-        vt_mmu_read (core, linear, bounce, slot->size, kind, set);
+      if (slot->use.reads)
+        vt_mmu_read (core, linear, bounce, slot->use.size, kind, set);
       else
-        vt_mmu_probe_write (core, linear, slot->size, set);
+        vt_mmu_probe_write (core, linear, slot->use.size, set);
       call.gpr[slot->base] = (uint64_t) (uintptr_t) bounce;
     }
 
@@ -599,8 +413,8 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
     raise_signal (core, &call);
   if (call.features & VT_FEATURE_X87)
     put_pointers (core, insn, slot, kept);
-  if (slot->writes)
-    vt_mmu_write (core, linear, bounce, slot->size, set);
+  if (slot->use.writes)
+    vt_mmu_write (core, linear, bounce, slot->use.size, set);
   if (slot->stand_in != VT_NO_REG)
     call.gpr[VT_CPU_RSP] = call.gpr[slot->stand_in];
   else

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "../core.h"
+#include "trap.h"
 
 #define VT_XSAVE_HEADER 512u
 #define VT_XSAVE_EXTENDED 576u
@@ -54,7 +55,7 @@ vt_unit_set_in_use (VtCore *core, uint64_t features)
   vt_st64 (core->xsave + VT_XSAVE_HEADER, features);
 }
 
-/* host/fault.c: a call into a slot. Returns: 0, or the signal that the host raised. */
+/* host/call.c: a call into a slot. Returns: 0, or the signal that the host raised. */
 typedef struct
 {
   uint64_t gpr[VT_CPU_GPRS];
@@ -65,7 +66,7 @@ typedef struct
   uint64_t rsp;       /* The host's, for the way out. */
   uint64_t fresh;     /* The slot has just been written. */
   uint32_t signal, mxcsr;
+  VtTrap   trap;
 } VtUnitCall;
 
-void     vt_unit_install_handlers (void);
 uint32_t vt_unit_call (VtUnitCall *call);

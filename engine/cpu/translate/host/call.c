@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The way into a slot and out of it, and the signals that end one early. Signal dispositions belong to
- * the whole process: what is not ours goes on to whoever had the signal before.
+ * The way into a slot and out of it, and the signals that end one early.
  */
-#include <signal.h>
 #include <stddef.h>
-#include <ucontext.h>
 
 #include "unit.h"
-
-/* The call that this thread is in; the handler runs on the same thread. */
-static __thread VtUnitCall *current;
 
 void vt_unit_enter (VtUnitCall *call);
 extern const char vt_unit_landing[];
@@ -71,72 +65,28 @@ __asm__ (
     ".size vt_unit_enter, . - vt_unit_enter\n"
     ".popsection\n");
 
-static const int signals[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS };
-
-/* Who had the signals before us; written once, before any handler can run. */
-static struct sigaction before[G_N_ELEMENTS (signals)];
-
 static void
-pass_on (int signal, siginfo_t *info, void *context)
+land_cb (VtTrap *trap, int signal, ucontext_t *at)
 {
-  for (unsigned i = 0; i < G_N_ELEMENTS (signals); i++)
-    if (signals[i] == signal)
-      {
-        const struct sigaction *old = &before[i];
-        if (old->sa_flags & SA_SIGINFO)
-          old->sa_sigaction (signal, info, context);
-        else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)
-          old->sa_handler (signal);
-        else
-          sigaction (signal, old, NULL); /* It comes again, and does what it did without us. */
-      }
-}
+  VtUnitCall *call = (VtUnitCall *) (void *) ((uint8_t *) trap - offsetof (VtUnitCall, trap));
 
-static void
-fault_cb (int signal, siginfo_t *info, void *context)
-{
-  ucontext_t    *at = context;
-  VtUnitCall    *call = current;
-  const uint64_t rip = (uint64_t) at->uc_mcontext.gregs[REG_RIP];
-
-  /* Only the instruction in the slot may fault: it is at the slot's very beginning. */
-  if (call == NULL || rip != call->code)
-    {
-      pass_on (signal, info, context);
-      return;
-    }
   call->signal = (uint32_t) signal;
   if (at->uc_mcontext.fpregs)
     call->mxcsr = at->uc_mcontext.fpregs->mxcsr;
   at->uc_mcontext.gregs[REG_RDI] = (greg_t) (uintptr_t) call;
   at->uc_mcontext.gregs[REG_RSP] = (greg_t) call->rsp;
   at->uc_mcontext.gregs[REG_RIP] = (greg_t) (uintptr_t) vt_unit_landing;
-  at->uc_mcontext.gregs[REG_EFL] &= ~(greg_t) (VT_FLAG_DF | VT_FLAG_TF | VT_FLAG_AC);
-}
-
-void
-vt_unit_install_handlers (void)
-{
-  static gsize once;
-
-  if (g_once_init_enter (&once))
-    {
-      struct sigaction action = { .sa_sigaction = fault_cb, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-      sigemptyset (&action.sa_mask);
-      for (unsigned i = 0; i < G_N_ELEMENTS (signals); i++)
-        sigaction (signals[i], &action, &before[i]);
-      g_once_init_leave (&once, 1);
-    }
+  at->uc_mcontext.gregs[REG_EFL] &= ~(greg_t) VT_FLAG_DF;
 }
 
 uint32_t
 vt_unit_call (VtUnitCall *call)
 {
+  /* Only the instruction in the slot may fault: it is at the slot's very beginning. */
+  call->trap = (VtTrap){ .first = call->code, .last = call->code, .land = land_cb };
   call->signal = 0;
-  current = call;
-  __asm__ volatile ("" ::: "memory");
+  VtTrap *const outer = vt_trap_set (&call->trap);
   vt_unit_enter (call);
-  __asm__ volatile ("" ::: "memory");
-  current = NULL;
+  vt_trap_set (outer);
   return call->signal;
 }

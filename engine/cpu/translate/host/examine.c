@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What an instruction of the units touches: see examine.h.
+ */
+#include "examine.h"
+
+#define RSP (1u << 4)
+
+uint32_t
+vt_unit_mentions (const ZydisDecodedOperand *o)
+{
+  switch (ZydisRegisterGetClass (o->reg.value))
+    {
+    case ZYDIS_REGCLASS_GPR8:
+      {
+        const int id = ZydisRegisterGetId (o->reg.value);
+        return 1u << (id < 4 ? id : id - 4);
+      }
+    case ZYDIS_REGCLASS_GPR16:
+    case ZYDIS_REGCLASS_GPR32:
+    case ZYDIS_REGCLASS_GPR64:
+      return 1u << ZydisRegisterGetId (o->reg.value);
+    default:
+      return 0;
+    }
+}
+
+static void
+raise_needs (VtUnitUse *use, VtNeeds needs)
+{
+  if (needs > use->needs)
+    use->needs = (uint8_t) needs;
+}
+
+/* Takes a register operand into account. Returns: whether such a one may be there at all. */
+static bool
+accept_register (VtUnitUse *use, const ZydisDecodedOperand *o, ZydisInstructionEncoding encoding)
+{
+  switch (ZydisRegisterGetClass (o->reg.value))
+    {
+    case ZYDIS_REGCLASS_GPR8:
+    case ZYDIS_REGCLASS_GPR16:
+    case ZYDIS_REGCLASS_GPR32:
+    case ZYDIS_REGCLASS_GPR64:
+    case ZYDIS_REGCLASS_FLAGS:
+      return true;
+    case ZYDIS_REGCLASS_X87:
+      use->x87_too = true;
+      raise_needs (use, VT_NEEDS_X87);
+      return true;
+    case ZYDIS_REGCLASS_MMX:
+      use->x87_too = true;
+      raise_needs (use, VT_NEEDS_MMX);
+      return true;
+    case ZYDIS_REGCLASS_XMM:
+    case ZYDIS_REGCLASS_YMM:
+    case ZYDIS_REGCLASS_ZMM:
+      raise_needs (use, encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX  ? VT_NEEDS_AVX512
+                         : encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? VT_NEEDS_AVX
+                                                                      : VT_NEEDS_SSE);
+      return true;
+    case ZYDIS_REGCLASS_MASK:
+      raise_needs (use, VT_NEEDS_AVX512);
+      return true;
+    default:
+      return o->reg.value == ZYDIS_REGISTER_MXCSR || o->reg.value == ZYDIS_REGISTER_X87CONTROL
+             || o->reg.value == ZYDIS_REGISTER_X87STATUS || o->reg.value == ZYDIS_REGISTER_X87TAG;
+    }
+}
+
+/* Whether the operand may have to be aligned (SDM volume 2, 2.7): where it is not, the host is asked. */
+static bool
+may_want_alignment (const ZydisDecodedInstruction *insn)
+{
+  if (insn->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX
+      && insn->encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX)
+    return insn->mnemonic != ZYDIS_MNEMONIC_MOVUPS && insn->mnemonic != ZYDIS_MNEMONIC_MOVDQU;
+  return insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_AVX1
+         || insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E1
+         || insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E1NF;
+}
+
+/* Stores that leave what their mask does not name. */
+static bool
+stores_by_mask (const ZydisDecodedInstruction *insn)
+{
+  return insn->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPS || insn->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPD
+         || insn->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVD
+         || insn->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ
+         || (insn->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX
+             && insn->avx.mask.reg != ZYDIS_REGISTER_NONE
+             && insn->avx.mask.reg != ZYDIS_REGISTER_K0);
+}
+
+bool
+vt_unit_examine (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands,
+                 VtUnitUse *use)
+{
+  unsigned n_memory = 0;
+
+  *use = (VtUnitUse){ 0 };
+  if (insn->meta.isa_ext == ZYDIS_ISA_EXT_X87)
+    {
+      use->x87_too = true;
+      raise_needs (use, VT_NEEDS_X87);
+    }
+  if (insn->mnemonic == ZYDIS_MNEMONIC_EMMS)
+    {
+      use->x87_too = true;
+      raise_needs (use, VT_NEEDS_MMX);
+    }
+  /* VZEROUPPER names no register, nor do conversions from memory to a general one. */
+  if (insn->meta.isa_ext == ZYDIS_ISA_EXT_AVX)
+    raise_needs (use, VT_NEEDS_AVX);
+  if ((insn->meta.isa_ext == ZYDIS_ISA_EXT_SSE
+       || insn->meta.isa_ext == ZYDIS_ISA_EXT_SSE2)
+      && insn->meta.exception_class != ZYDIS_EXCEPTION_CLASS_NONE)
+    raise_needs (use, VT_NEEDS_SSE);
+  for (unsigned i = 0; i < insn->operand_count; i++)
+    {
+      const ZydisDecodedOperand *o = &operands[i];
+      const bool                 visible = i < insn->operand_count_visible;
+      switch (o->type)
+        {
+        case ZYDIS_OPERAND_TYPE_REGISTER:
+          if (!accept_register (use, o, insn->encoding)
+              || (!visible && vt_unit_mentions (o) == RSP))
+            return false;
+          use->gprs |= vt_unit_mentions (o);
+          break;
+        case ZYDIS_OPERAND_TYPE_MEMORY:
+          /* One, named, plain: no gather, and no operand that the assembler doesn't show. */
+          if (!visible || n_memory++ || o->mem.type != ZYDIS_MEMOP_TYPE_MEM || o->size == 0
+              || o->size / 8 > VT_UNIT_OPERAND)
+            return false;
+          use->size = (uint8_t) (o->size / 8);
+          use->reads = (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0
+                        || (o->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) != 0
+                        || stores_by_mask (insn);
+          use->writes = (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+          use->aligned = use->size >= 16 && may_want_alignment (insn);
+          break;
+        case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+          break;
+        default:
+          return false;
+        }
+    }
+  return true;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What an instruction of the x87, MMX or vector units, or of BMI, touches: whether it may be executed on
+ * the host at all, and what the machine must have for it.
+ */
+#pragma once
+
+#include <Zydis/Zydis.h>
+
+#include "vt-base.h"
+
+#define VT_UNIT_OPERAND 64u /* The longest. */
+
+typedef enum
+{
+  VT_NEEDS_NOTHING, /* General registers alone: BMI, CRC32. */
+  VT_NEEDS_X87,
+  VT_NEEDS_MMX,
+  VT_NEEDS_SSE,
+  VT_NEEDS_AVX,
+  VT_NEEDS_AVX512,
+} VtNeeds;
+
+typedef struct
+{
+  uint8_t  needs;   /* VtNeeds */
+  bool     x87_too; /* It touches x87 registers, as MMX ones or its own. */
+  uint8_t  size;    /* Of the memory operand, or 0. */
+  bool     reads, writes;
+  bool     aligned; /* The operand may have to be. */
+  uint32_t gprs;    /* A bit for each general register that it names. */
+} VtUnitUse;
+
+/* Which general register an operand names, as a bit. RSP counts too. */
+uint32_t vt_unit_mentions (const ZydisDecodedOperand *operand);
+/* Returns: false where it touches anything besides general registers, its units' registers, and one plain
+ * memory operand that it shows. */
+bool vt_unit_examine (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands,
+                      VtUnitUse *use);
