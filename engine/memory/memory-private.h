@@ -18,6 +18,7 @@ struct VtRam
   VtSpace  *space;     /* Where it is mapped; NULL: nowhere yet. */
   uint64_t *log;       /* One bit per page; made at the first log_start and kept. */
   int       logging;   /* Atomic: whether the log is wanted. */
+  uint64_t *watched;   /* watch.c: one bit per page, or NULL. Atomic, as its words are. */
 };
 
 typedef struct
@@ -75,6 +76,14 @@ void vt_space_commit (VtSpace *space);
 /* The listener's half of a block's dirty log. */
 void vt_space_log_switch (VtSpace *space, VtRam *ram, bool on);
 void vt_space_log_sync (VtSpace *space, VtRam *ram);
+
+/* watch.c: pages of @ram have been written. */
+void vt_ram_tell_written (VtRam *ram, uint64_t offset, uint64_t len);
+/* The watchers of a space. */
+typedef struct VtWatchers VtWatchers;
+VtWatchers *vt_watchers_new (void);
+void        vt_watchers_free (VtWatchers *watchers);
+VtWatchers *vt_space_watchers (VtSpace *space);
 
 /* The bytes of RAM behind @flat at @address; NULL: not RAM, or ROM and @write. */
 uint8_t *vt_flat_host (const VtFlat *flat, uint64_t address, bool write);

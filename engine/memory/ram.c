@@ -60,6 +60,7 @@ vt_ram_free (VtRam *ram)
   munmap (ram->host, ram->size);
   close (ram->fd);
   g_free (ram->log);
+  g_free (ram->watched);
   g_free (ram->name);
   g_free (ram);
 }
@@ -120,8 +121,11 @@ vt_ram_mark_dirty (VtRam *ram, uint64_t offset, uint64_t len)
 {
   uint64_t first, last;
 
-  if (len == 0 || !__atomic_load_n (&ram->logging, __ATOMIC_ACQUIRE) ||
-      !vt_range_ok (offset, len, ram->size))
+  if (len == 0 || !vt_range_ok (offset, len, ram->size))
+    return;
+  if (__atomic_load_n (&ram->watched, __ATOMIC_ACQUIRE) != NULL)
+    vt_ram_tell_written (ram, offset, len);
+  if (!__atomic_load_n (&ram->logging, __ATOMIC_ACQUIRE))
     return;
   first = offset >> VT_PAGE_SHIFT;
   last = (offset + len - 1) >> VT_PAGE_SHIFT;

@@ -40,6 +40,7 @@ struct VtSpace
   GArray                *kicks;           /* FlatKick, as the listener knows them. */
   const VtSpaceListener *listener;
   void                  *listener_data;
+  VtWatchers            *watchers;
 };
 
 static __thread struct
@@ -56,6 +57,7 @@ vt_space_new (void)
 
   space->serial = __atomic_add_fetch (&serials, 1, __ATOMIC_RELAXED);
   g_mutex_init (&space->lock);
+  space->watchers = vt_watchers_new ();
   for (unsigned k = 0; k < N_KINDS; k++)
     {
       space->mapped[k] = g_ptr_array_new ();
@@ -84,8 +86,15 @@ vt_space_free (VtSpace *space)
   g_ptr_array_free (space->slots, TRUE);
   g_ptr_array_free (space->ram, TRUE);
   g_array_free (space->kicks, TRUE);
+  vt_watchers_free (space->watchers);
   g_mutex_clear (&space->lock);
   g_free (space);
+}
+
+VtWatchers *
+vt_space_watchers (VtSpace *space)
+{
+  return space->watchers;
 }
 
 /* Readers ------------------------------------------------------------------------------------ */
@@ -637,6 +646,7 @@ vt_space_page (VtSpace *space, VtGpa gpa, VtSpacePage *page)
         .writable = r->mode != VT_RAM_ROM,
         .logged = __atomic_load_n (&r->ram->logging, __ATOMIC_ACQUIRE) != 0,
       };
+      page->watched = vt_ram_watched (page->ram, page->offset);
       /* A window whose pages straddle the guest's has no page of its own to log. */
       ok = page->offset % VT_PAGE_SIZE == 0;
     }

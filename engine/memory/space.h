@@ -56,8 +56,43 @@ typedef struct
   uint64_t offset;   /* Of the page in @ram. */
   bool     writable; /* Not ROM. */
   bool     logged;   /* Whoever writes calls vt_ram_mark_dirty(). */
+  bool     watched;  /* The same, and nobody keeps a way past it. */
 } VtSpacePage;
 
 /* Fills @page for the page that holds @gpa. Returns: false where it isn't wholly one block's RAM. The
  * pointer is good until the listener's ram_remove() of it has returned. */
 bool vt_space_page (VtSpace *space, VtGpa gpa, VtSpacePage *page);
+
+/* Watched pages: watch.c ---------------------------------------------------------------------- */
+
+/* Who has made something of the contents of RAM (translated its code) and must know when they change. The
+ * functions are called on any thread, under the watchers' lock: they note it and return. */
+typedef struct
+{
+  /* The page at @offset of @ram has been written, and is no longer watched. */
+  void (*written) (void *data, uint8_t *page);
+  /* Another watcher has put a page under watch: ways to write past vt_ram_mark_dirty() that were taken
+   * before (write TLBs) are to be given up. */
+  void (*watched) (void *data);
+  /* Whether that has been done for all pages put under watch until @epoch. */
+  bool (*settled) (void *data, uint64_t epoch);
+  void *data;
+} VtWatcher;
+
+/* @watcher stays the caller's, and is whole until removed. */
+void vt_space_watcher_add (VtSpace *space, VtWatcher *watcher);
+void vt_space_watcher_remove (VtSpace *space, VtWatcher *watcher);
+
+/**
+ * vt_ram_watch:
+ * @offset: of a page, in bytes.
+ *
+ * Puts a page under watch until it's next written: whoever writes it through vt_space_write(), DMA or
+ * vt_ram_mark_dirty() then tells all watchers, once. To be called before its contents are read. Returns: the
+ * epoch at which others must have settled for that to be all.
+ */
+uint64_t vt_ram_watch (VtSpace *space, VtRam *ram, uint64_t offset, const VtWatcher *self);
+bool     vt_ram_watched (const VtRam *ram, uint64_t offset);
+/* The present epoch; and whether all watchers but @self have settled at @epoch. */
+uint64_t vt_space_watch_epoch (VtSpace *space);
+bool     vt_space_settled (VtSpace *space, uint64_t epoch, const VtWatcher *self);
