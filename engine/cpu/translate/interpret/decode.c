@@ -142,13 +142,21 @@ take_register (VtOperand *to, ZydisRegister reg)
 }
 
 static void
-take_memory (VtInsn *insn, const ZydisDecodedOperand *from)
+take_memory (VtInsn *insn, const ZydisDecodedInstruction *whole, const ZydisDecodedOperand *from)
 {
   insn->seg = segment_number (from->mem.segment);
   insn->base = gpr_number (from->mem.base);
   insn->index = gpr_number (from->mem.index);
   insn->scale = from->mem.scale;
   insn->disp = from->mem.disp.has_displacement ? from->mem.disp.value : 0;
+  /* A displacement without a base (SDM volume 2, table 2-3), whatever REX.B says: with 32-bit addresses
+   * Zydis 4.0.0 takes R13 for the base, and loses the displacement. */
+  if ((whole->attributes & ZYDIS_ATTRIB_HAS_SIB) && whole->address_width != 16
+      && whole->raw.modrm.mod == 0 && whole->raw.sib.base == 5)
+    {
+      insn->base = VT_NO_REG;
+      insn->disp = whole->raw.disp.value;
+    }
 }
 
 static void
@@ -171,7 +179,7 @@ take_operands (VtInsn *insn, const ZydisDecodedInstruction *from, const ZydisDec
           break;
         case ZYDIS_OPERAND_TYPE_MEMORY:
           to->kind = VT_OPERAND_MEM;
-          take_memory (insn, o);
+          take_memory (insn, from, o);
           break;
         case ZYDIS_OPERAND_TYPE_POINTER:
           to->kind = VT_OPERAND_FAR;
@@ -227,9 +235,9 @@ runs_on_unit (ZydisISAExt ext)
     }
 }
 
-static void
-take (VtInsn *insn, const ZydisDecodedInstruction *from, const ZydisDecodedOperand *operands,
-      ZydisMachineMode mode, const uint8_t *bytes)
+void
+vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
+              const ZydisDecodedOperand *operands, ZydisMachineMode mode, const uint8_t *bytes)
 {
   static const struct
   {
@@ -352,7 +360,7 @@ vt_decode (VtCore *core)
   if (!ZYAN_SUCCESS (status))
     vt_core_ud (core);
   entry->linear = linear;
-  take (&entry->insn, &instruction, operands, mode, bytes);
+  vt_insn_take (&entry->insn, &instruction, operands, mode, bytes);
   decoder->last = entry->insn.mnemonic;
   return &entry->insn;
 }
