@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The fuzz target for the interpreter: the input is one instruction and the state that it meets, which
- * this host's processor and the interpreter must leave alike.
+ * The fuzz target for interpreter and translator: the input is one instruction and the state that it meets,
+ * which this host's processor and both must leave alike.
  */
 #include "rig/host-case.h"
 

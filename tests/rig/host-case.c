@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The native side is one return from a signal handler with the case's registers in its frame, and one
- * signal back: from the INT3 behind the instruction, or from its fault, with vector, error code and CR2
- * as the processor gave them. Only instructions that touch nothing but registers and the case's own
- * two pages are let through.
+ * Making a case, running it three times, and comparing. Only instructions that touch nothing but registers
+ * and the case's own pages are let through. What the host can't be given (a segment's base, a device, code
+ * that is written) is compared between interpreter and translator alone.
  */
 #include "rig/host-case.h"
 
 #include <inttypes.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 
+#include "cpu/translate/block/translate.h"
 #include "cpu/translate/host/unit.h"
 #include "cpu/translate/interpret/interpret.h"
 #include "cpu/translate/interpret/ops.h"
+#include "rig/host-native.h"
 
 #define DATA UINT64_C (0x20000000) /* Two pages, and nothing behind or before them. */
 #define CODE UINT64_C (0x30000000)
@@ -28,103 +26,34 @@
 #define RAM_TSS 0x4000u
 #define HANDLERS 0x40000u
 #define DATA_SIZE 8192u
+/* For interpreter and translator alone: a page of no RAM, and the code's page where it can be written. */
+#define DEVICE (DATA + 0x4000)
+#define CODE_ALIAS (DATA + 0x6000)
 
 struct HostCase
 {
   VtSpace *space;
   VtRam   *ram;
   uint8_t *mem, *data, *code_write;
-  VtCore  *core;
+  VtCore  *core, *translated;
   void    *stack;
 };
 
-/* What a run leaves, on either side. */
+/* What a software core leaves beside a HostOutcome. */
 typedef struct
 {
-  uint64_t gpr[16], rip, flags, cr2;
-  unsigned vector, error; /* Vector 256: none. */
-  uint8_t  legacy[512];
-} Outcome;
+  HostOutcome host;
+  uint8_t     upper[256]; /* Of the vector registers. */
+  uint8_t     data[DATA_SIZE], code[4096];
+} CoreOutcome;
 
-/* Native ------------------------------------------------------------------------------------------- */
-
-static struct
+typedef struct
 {
-  const Outcome *in;
-  Outcome       *out;
-  sigjmp_buf     back;
-} native; /* The handler's; one run at a time. */
-
-/* The order of the frame's registers, by instruction number. */
-static const int frame_order[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
-                                     REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
-                                     REG_R12, REG_R13, REG_R14, REG_R15 };
-
-static void
-enter_cb (int signal, siginfo_t *info, void *context)
-{
-  ucontext_t *at = context;
-
-  for (unsigned i = 0; i < 16; i++)
-    at->uc_mcontext.gregs[frame_order[i]] = (greg_t) native.in->gpr[i];
-  at->uc_mcontext.gregs[REG_RIP] = (greg_t) native.in->rip;
-  at->uc_mcontext.gregs[REG_EFL] = (greg_t) (native.in->flags | VT_FLAG_IF);
-  /* The legacy area, with the kernel's own words at its end kept. */
-  memcpy (at->uc_mcontext.fpregs, native.in->legacy, 416);
-  if (vt_ld32 ((uint8_t *) at->uc_mcontext.fpregs + 464) == 0x46505853) /* FP_XSTATE_MAGIC1 */
-    {
-      /* All beyond SSE is in its initial state. */
-      vt_st64 ((uint8_t *) at->uc_mcontext.fpregs + 512, 3);
-    }
-}
-
-static void
-leave_cb (int signal, siginfo_t *info, void *context)
-{
-  const ucontext_t *at = context;
-  Outcome          *out = native.out;
-
-  for (unsigned i = 0; i < 16; i++)
-    out->gpr[i] = (uint64_t) at->uc_mcontext.gregs[frame_order[i]];
-  out->rip = (uint64_t) at->uc_mcontext.gregs[REG_RIP];
-  out->flags = (uint64_t) at->uc_mcontext.gregs[REG_EFL];
-  out->vector = (unsigned) at->uc_mcontext.gregs[REG_TRAPNO];
-  out->error = (unsigned) at->uc_mcontext.gregs[REG_ERR];
-  out->cr2 = (uint64_t) at->uc_mcontext.gregs[REG_CR2];
-  memcpy (out->legacy, at->uc_mcontext.fpregs, 416);
-  if (signal == SIGTRAP)
-    {
-      out->vector = 256;
-      out->rip--;
-    }
-  siglongjmp (native.back, 1);
-}
-
-static void
-run_native (HostCase *hc, const Outcome *in, Outcome *out)
-{
-  static const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
-  struct sigaction leave = { .sa_sigaction = leave_cb, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-  struct sigaction enter = { .sa_sigaction = enter_cb, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-  struct sigaction before[G_N_ELEMENTS (signals)], before_enter;
-  stack_t          stack = { .ss_sp = hc->stack, .ss_size = 256 * 1024 }, old_stack;
-
-  sigfillset (&leave.sa_mask);
-  sigemptyset (&enter.sa_mask);
-  sigaltstack (&stack, &old_stack);
-  for (unsigned i = 0; i < G_N_ELEMENTS (signals); i++)
-    sigaction (signals[i], &leave, &before[i]);
-  sigaction (SIGUSR1, &enter, &before_enter);
-  native.in = in;
-  native.out = out;
-  if (sigsetjmp (native.back, 1) == 0)
-    raise (SIGUSR1);
-  __asm__ volatile("cld");
-  for (unsigned i = 0; i < G_N_ELEMENTS (signals); i++)
-    sigaction (signals[i], &before[i], NULL);
-  sigaction (SIGUSR1, &before_enter, NULL);
-  sigaltstack (&old_stack, NULL);
-}
+  HostOutcome in;
+  uint64_t    base;   /* Of FS and GS. */
+  bool        native; /* The host can run it. */
+  bool        warm_read, warm_write;
+} Case;
 
 /* Interpreted --------------------------------------------------------------------------------------- */
 
@@ -144,6 +73,8 @@ tables_init (HostCase *hc)
   vt_st64 (mem + dir + (CODE >> 21) * 8, code | 7);
   vt_st64 (mem + data, RAM_DATA | 7);
   vt_st64 (mem + data + 8, (RAM_DATA + 0x1000) | 7);
+  vt_st64 (mem + data + 4 * 8, 0x800000 | 7); /* No RAM there. */
+  vt_st64 (mem + data + 6 * 8, RAM_CODE | 7);
   vt_st64 (mem + code, RAM_CODE | 5);
   for (unsigned v = 0; v < 32; v++)
     {
@@ -169,12 +100,11 @@ flat (unsigned selector, bool code)
                          .g = true };
 }
 
-static bool
-run_interpreted (HostCase *hc, const Outcome *in, Outcome *out)
+static void
+load (VtCore *core, const Case *c)
 {
-  VtCore                *core = hc->core;
+  const HostOutcome     *in = &c->in;
   g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
-  uint64_t               done = 0;
 
   vt_cpu_state_reset (state, true, 0x600);
   memcpy (state->gpr, in->gpr, sizeof state->gpr);
@@ -190,9 +120,10 @@ run_interpreted (HostCase *hc, const Outcome *in, Outcome *out)
   state->efer = VT_EFER_LME | VT_EFER_LMA | VT_EFER_NXE | VT_EFER_SCE;
   state->xcr0 = vt_unit_features (core->unit) & 0xe7;
   state->seg[VT_CPU_CS] = flat (0x33, true);
-  for (unsigned i = VT_CPU_ES; i <= VT_CPU_DS; i++)
+  for (unsigned i = VT_CPU_ES; i <= VT_CPU_GS; i++)
     if (i != VT_CPU_CS)
       state->seg[i] = flat (0x2b, false);
+  state->seg[VT_CPU_FS].base = state->seg[VT_CPU_GS].base = c->base;
   state->seg[VT_CPU_TR] = (VtCpuSegment){
     .base = RAM_TSS, .limit = 0x67, .selector = 0x40, .type = 11, .present = true
   };
@@ -200,32 +131,73 @@ run_interpreted (HostCase *hc, const Outcome *in, Outcome *out)
   memcpy (state->xsave, in->legacy, 416);
   state->xsave[512] = 3;
   vt_core_load (core, state);
+}
 
-  const VtStep step = vt_interpret (core, 1, &done);
+static void
+touch_cb (VtCore *core, void *arg)
+{
+  const Case *c = arg;
+
+  vt_mmu_host (core, CODE, 1, VT_ACCESS_FETCH, VT_SET_USER);
+  for (unsigned i = 0; i < DATA_SIZE; i += 4096)
+    {
+      if (c->warm_read)
+        vt_mmu_host (core, DATA + i, 1, VT_ACCESS_READ, VT_SET_USER);
+      if (c->warm_write)
+        vt_mmu_host (core, DATA + i, 1, VT_ACCESS_WRITE, VT_SET_USER);
+    }
+}
+
+/* What the translator finds in the TLB it does itself; the rest it leaves to the interpreter. */
+static void
+warm (VtCore *core, Case *c)
+{
+  if (vt_core_try (core, touch_cb, c) != VT_CATCH_NONE)
+    g_error ("the case's pages are not there");
+}
+
+static bool
+run_core (HostCase *hc, VtCore *core, Case *c,
+          VtStep (*run) (VtCore *core, uint64_t budget, uint64_t *done), CoreOutcome *out)
+{
+  uint64_t done = 0;
+
+  memcpy (hc->mem + RAM_DATA, hc->data, DATA_SIZE);
+  memcpy (hc->mem + RAM_CODE, hc->code_write, 4096);
+  vt_ram_mark_dirty (hc->ram, RAM_CODE, 4096);
+  load (core, c);
+  warm (core, c);
+  const VtStep step = run (core, 1, &done);
   if (step == VT_STEP_DECLINED)
     return false;
   if (step != VT_STEP_DONE)
-    g_error ("the interpreter ended with %d", (int) step);
-  memcpy (out->gpr, core->gpr, sizeof out->gpr);
-  out->rip = core->rip;
-  out->flags = core->rflags;
-  out->cr2 = core->cr2;
-  out->vector = 256;
-  out->error = 0;
-  memcpy (out->legacy, core->xsave, 416);
+    g_error ("it ended with %d", (int) step);
+  memcpy (out->host.gpr, core->gpr, sizeof out->host.gpr);
+  out->host.rip = core->rip;
+  out->host.flags = core->rflags;
+  out->host.cr2 = core->cr2;
+  out->host.vector = 256;
+  out->host.error = 0;
+  memcpy (out->host.legacy, core->xsave, 416);
+  memset (out->upper, 0, sizeof out->upper);
+  if (vt_unit_in_use (core) & VT_FEATURE_AVX)
+    memcpy (out->upper, core->xsave + VT_XSAVE_EXTENDED, sizeof out->upper);
+  memcpy (out->data, hc->mem + RAM_DATA, DATA_SIZE);
+  memcpy (out->code, hc->mem + RAM_CODE, 4096);
   if (core->rip >= HANDLERS && core->rip < HANDLERS + 32 * 16)
     {
       /* The frame tells the rest. */
       const uint8_t *frame = hc->mem + core->gpr[VT_CPU_RSP];
-      out->vector = (unsigned) (core->rip - HANDLERS) / 16;
-      if (out->vector == 8 || (out->vector >= 10 && out->vector <= 14) || out->vector == 17)
+      out->host.vector = (unsigned) (core->rip - HANDLERS) / 16;
+      if (out->host.vector == 8 || (out->host.vector >= 10 && out->host.vector <= 14)
+          || out->host.vector == 17)
         {
-          out->error = vt_ld32 (frame);
+          out->host.error = vt_ld32 (frame);
           frame += 8;
         }
-      out->rip = vt_ld64 (frame);
-      out->flags = vt_ld64 (frame + 16);
-      out->gpr[VT_CPU_RSP] = vt_ld64 (frame + 24);
+      out->host.rip = vt_ld64 (frame);
+      out->host.flags = vt_ld64 (frame + 16);
+      out->host.gpr[VT_CPU_RSP] = vt_ld64 (frame + 24);
     }
   return true;
 }
@@ -295,10 +267,13 @@ take_value (Source *source)
 static void
 make_bytes (Source *source, uint8_t bytes[15])
 {
-  static const uint8_t prefixes[] = { 0x66, 0xf2, 0xf3, 0xf0 };
-  unsigned             n = 0;
+  static const uint8_t prefixes[] = { 0x66, 0xf2, 0xf3, 0xf0 }, address[] = { 0x64, 0x65, 0x67 };
+  unsigned             n = 0, before;
   const uint8_t        kind = take (source), map = take (source);
 
+  if (kind >= 216)
+    bytes[n++] = address[kind % G_N_ELEMENTS (address)];
+  before = n;
   if (kind & 1)
     bytes[n++] = prefixes[take (source) % G_N_ELEMENTS (prefixes)];
   if (kind & 2)
@@ -307,10 +282,10 @@ make_bytes (Source *source, uint8_t bytes[15])
     {
       /* VEX of three bytes; the upper registers only now and then. */
       const uint8_t b = take (source);
-      bytes[n = 0] = 0xc4;
-      bytes[1] = (uint8_t) ((b & 0xe0) | (1 + b % 3));
-      bytes[2] = take (source);
-      n = 3;
+      n = before;
+      bytes[n++] = 0xc4;
+      bytes[n++] = (uint8_t) ((b & 0xe0) | (1 + b % 3));
+      bytes[n++] = take (source);
     }
   else
     {
@@ -343,7 +318,7 @@ comparable (const VtInsn *insn)
     vt_op_push,    vt_op_pop,      vt_op_leave,    vt_op_xlat,         vt_op_jcc,
     vt_op_jmp,     vt_op_loop,     vt_op_jcxz,     vt_op_mov,          vt_op_fninit,
     vt_op_fclex,   vt_op_fnstcw,   vt_op_fldcw,    vt_op_fnstsw,       vt_op_stmxcsr,
-    vt_op_ldmxcsr, vt_op_ud,       vt_op_enter,
+    vt_op_ldmxcsr, vt_op_ud,       vt_op_enter,    vt_op_call,         vt_op_ret,
   };
   const unsigned which = insn->op->arg & 15;
 
@@ -355,19 +330,20 @@ comparable (const VtInsn *insn)
     return true;
   if (insn->op->run == vt_op_string && (which == VT_STRING_INS || which == VT_STRING_OUTS))
     return false;
-  if ((insn->op->run == vt_op_jmp || insn->op->run == vt_op_jcc)
-      && (insn->operand[0].kind != VT_OPERAND_IMM || insn->length > 3
-          || (int64_t) insn->imm[0] > 127 || (int64_t) insn->imm[0] < -128))
+  if ((insn->op->run == vt_op_jmp || insn->op->run == vt_op_jcc || insn->op->run == vt_op_call)
+      && insn->operand[0].kind == VT_OPERAND_IMM
+      && ((int64_t) insn->imm[0] > 1024 || (int64_t) insn->imm[0] < -1024))
     return false;
   /* Into itself, it would loop, or be something else. */
-  if ((insn->op->run == vt_op_jmp || insn->op->run == vt_op_jcc || insn->op->run == vt_op_loop
-       || insn->op->run == vt_op_jcxz)
+  if (insn->n && insn->operand[0].kind == VT_OPERAND_IMM
+      && (insn->op->run == vt_op_jmp || insn->op->run == vt_op_jcc || insn->op->run == vt_op_loop
+          || insn->op->run == vt_op_jcxz || insn->op->run == vt_op_call)
       && (int64_t) insn->imm[0] < 0 && (int64_t) insn->imm[0] >= -(int64_t) insn->length)
     return false;
   /* With an operand size prefix, an AMD processor truncates the target, which an Intel one does not; and
    * with a repeat prefix it makes LOOPE of LOOPNE. */
   if ((insn->op->run == vt_op_jmp || insn->op->run == vt_op_jcc || insn->op->run == vt_op_loop
-       || insn->op->run == vt_op_jcxz)
+       || insn->op->run == vt_op_jcxz || insn->op->run == vt_op_call || insn->op->run == vt_op_ret)
       && (memchr (insn->bytes, 0x66, insn->length - 1)
           || memchr (insn->bytes, 0xf2, insn->length - 1)
           || memchr (insn->bytes, 0xf3, insn->length - 1)))
@@ -390,107 +366,175 @@ comparable (const VtInsn *insn)
 
 /* Where an access goes: mostly inside, at any alignment, now and then across the pages or their end. */
 static uint64_t
-take_target (Source *source)
+take_target (Source *source, Case *c)
 {
   const uint8_t kind = take (source);
 
-  if (kind < 100)
+  if (kind < 90)
     return DATA + 0x400 + take (source) * 16u;
-  if (kind < 200)
+  if (kind < 180)
     return DATA + 0x400 + (take (source) | (take (source) & 7u) << 8);
-  if (kind < 240)
+  if (kind < 220)
     return DATA + 4096 - take (source) % 64;
-  return DATA + DATA_SIZE - take (source) % 64;
+  if (kind < 240)
+    return DATA + DATA_SIZE - take (source) % 64;
+  c->native = false;
+  if (kind < 248)
+    return DEVICE + take (source) * 8u;
+  return CODE_ALIAS + CODE_AT - 8 + take (source) % 24;
+}
+
+/* Writes the displacement, where the instruction has one of 32 bits. */
+static bool
+patch_disp (uint8_t *bytes, const ZydisDecodedInstruction *zydis, uint64_t disp)
+{
+  if (zydis->raw.disp.size != 32 || (int64_t) disp != (int32_t) disp)
+    return false;
+  vt_st32 (bytes + zydis->raw.disp.offset, (uint32_t) disp);
+  return true;
+}
+
+/* Gives registers, segment bases or the displacement values by which the operand is at @target. False where
+ * that can't be. */
+static bool
+aim_memory (Case *c, const VtInsn *insn, const ZydisDecodedInstruction *zydis, uint8_t *bytes,
+            uint64_t target)
+{
+  uint64_t *gpr = c->in.gpr;
+
+  if (insn->seg >= VT_CPU_FS)
+    {
+      c->base = target & ~UINT64_C (0xfffff);
+      target -= c->base;
+      c->native = false;
+    }
+  const uint64_t index = insn->index == VT_NO_REG ? 0 : gpr[insn->index] * insn->scale;
+  if (insn->base == VT_REG_RIP)
+    return patch_disp (bytes, zydis, target - (c->in.rip + zydis->length));
+  if (insn->base == VT_NO_REG)
+    {
+      if (insn->index == VT_NO_REG)
+        return patch_disp (bytes, zydis, target);
+      gpr[insn->index] = (target - (uint64_t) insn->disp) / insn->scale;
+    }
+  else if (insn->base == insn->index)
+    gpr[insn->base] = (target - (uint64_t) insn->disp) / (insn->scale + 1u);
+  else
+    gpr[insn->base] = target - index - (uint64_t) insn->disp;
+  return true;
 }
 
 /* Gives the registers that address memory values that stay in the data. False where that can't be. */
 static bool
-aim (Source *source, const VtInsn *insn, const ZydisDecodedInstruction *zydis, Outcome *in)
+aim (Source *source, const VtInsn *insn, const ZydisDecodedInstruction *zydis, uint8_t *bytes, Case *c)
 {
-  bool memory = false;
+  uint64_t *gpr = c->in.gpr;
+  bool      memory = false;
 
-  if (zydis->attributes & (ZYDIS_ATTRIB_HAS_SEGMENT_FS | ZYDIS_ATTRIB_HAS_SEGMENT_GS))
-    return false;
   for (unsigned i = 0; i < insn->n; i++)
     memory |= insn->operand[i].kind == VT_OPERAND_MEM && insn->op->run != vt_op_lea
               && insn->op->run != vt_op_nop;
-  in->gpr[VT_CPU_RSP] = DATA + 0x1000 + (take (source) & 0xf8);
+  gpr[VT_CPU_RSP] = DATA + 0x1000 + (take (source) & 0xf8);
   if (insn->op->run == vt_op_leave || insn->op->run == vt_op_enter)
-    in->gpr[VT_CPU_RBP] = DATA + 0xc00 + (take (source) & 0xf8);
+    gpr[VT_CPU_RBP] = DATA + 0xc00 + (take (source) & 0xf8);
   if (insn->op->run == vt_op_string)
     {
-      in->gpr[VT_CPU_RSI] = DATA + 0x800 + take (source) * 4u;
-      in->gpr[VT_CPU_RDI] = DATA + 0x900 + take (source) * 4u;
-      in->gpr[VT_CPU_RCX] &= 0x3f;
+      gpr[VT_CPU_RSI] = DATA + 0x800 + take (source) * 4u;
+      gpr[VT_CPU_RDI] = DATA + 0x900 + take (source) * 4u;
+      gpr[VT_CPU_RCX] &= 0x3f;
     }
   if (insn->op->run == vt_op_xlat)
-    in->gpr[VT_CPU_RBX] = DATA + 0x800;
+    gpr[VT_CPU_RBX] = DATA + 0x800;
+  if (insn->seg >= VT_CPU_FS)
+    c->native = false;
   if (!memory)
     return true;
-  if (insn->base == VT_REG_RIP || insn->base == VT_NO_REG || insn->base == insn->index
-      || insn->asize != 8)
-    return false;
   if (insn->op->run == vt_op_bit && insn->operand[1].kind == VT_OPERAND_GPR)
     {
-      if (insn->operand[1].reg == insn->base)
+      if (insn->operand[1].reg == insn->base || insn->operand[1].reg == insn->index)
         return false;
-      in->gpr[insn->operand[1].reg] = (uint64_t) ((int64_t) (int8_t) take (source) * 4);
+      gpr[insn->operand[1].reg] = (uint64_t) ((int64_t) (int8_t) take (source) * 4);
     }
-  const uint64_t index = insn->index == VT_NO_REG ? 0 : in->gpr[insn->index] * insn->scale;
-  uint64_t       target = take_target (source);
-  if (insn->op->run == vt_op_push || insn->op->run == vt_op_pop || insn->op->run == vt_op_enter)
+  uint64_t target = take_target (source, c);
+  if (insn->op->run == vt_op_push || insn->op->run == vt_op_pop || insn->op->run == vt_op_enter
+      || insn->op->run == vt_op_call)
     {
       /* The stack itself stays where it is. */
       if (insn->base == VT_CPU_RSP || insn->index == VT_CPU_RSP)
         return false;
       target = DATA + 0x400 + (target & 0x3f8);
+      c->native |= insn->seg < VT_CPU_FS;
     }
-  in->gpr[insn->base] = target - index - (uint64_t) insn->disp;
-  return true;
+  /* Not where a target would be made of two. */
+  if ((insn->op->run == vt_op_jmp || insn->op->run == vt_op_call)
+      && ((target & 7) || insn->base == VT_NO_REG || insn->base == insn->index))
+    c->native = false;
+  return aim_memory (c, insn, zydis, bytes, target);
 }
 
+/* An indirect jump's target is in the code's page, or nowhere at all. */
 static void
-compare (HostCase *hc, const Outcome *a, const Outcome *b, uint64_t undefined, GString *out)
+aim_jump (Source *source, HostCase *hc, const VtInsn *insn, Case *c)
+{
+  const uint8_t  kind = take (source);
+  const uint64_t target = kind < 230 ? CODE + 0x100 + take (source) : VT_BIT (52) | kind;
+
+  /* Makers differ in which instruction it is that faults. */
+  c->native &= target < VT_BIT (47);
+  if (insn->op->run == vt_op_ret)
+    vt_st64 (hc->data + (c->in.gpr[VT_CPU_RSP] - DATA), target);
+  else if (insn->operand[0].kind == VT_OPERAND_GPR)
+    c->in.gpr[insn->operand[0].reg] = target;
+  else if (insn->operand[0].kind == VT_OPERAND_MEM)
+    for (unsigned i = 0x400; i < 0x400 + 0x1000; i += 8)
+      vt_st64 (hc->data + i, target);
+}
+
+/* How the two differ. What an instruction leaves undefined does not count, nor what a conversion to MMX that
+ * faults did to the x87 stack, as some processors do; nor the x87's pointers where one is the host's (not
+ * @exact). */
+static void
+compare (const CoreOutcome *one, const char *who_one, const CoreOutcome *other, const char *who,
+         bool exact, uint64_t undefined, GString *out)
 {
   static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15" };
+  const HostOutcome *a = &one->host, *b = &other->host;
 
+#define TELL(format, ...) g_string_append_printf (out, "  %s, %s: " format "\n", who_one, who, __VA_ARGS__)
   if (a->vector != b->vector)
     {
-      g_string_append_printf (out, "  vector: host %u, interpreter %u\n", a->vector, b->vector);
+      TELL ("vector %u, %u", a->vector, b->vector);
       return;
     }
   if (a->rip != b->rip)
-    g_string_append_printf (out, "  rip: host %" PRIx64 ", interpreter %" PRIx64 "\n", a->rip,
-                            b->rip);
+    TELL ("rip %" PRIx64 ", %" PRIx64, a->rip, b->rip);
   for (unsigned i = 0; i < 16; i++)
     if (a->gpr[i] != b->gpr[i])
-      g_string_append_printf (out, "  %s: host %016" PRIx64 ", interpreter %016" PRIx64 "\n",
-                              names[i], a->gpr[i], b->gpr[i]);
-  const uint64_t mask = (VT_FLAGS_STATUS | VT_FLAG_DF) & ~undefined;
+      TELL ("%s %016" PRIx64 ", %016" PRIx64, names[i], a->gpr[i], b->gpr[i]);
+  const uint64_t mask = (exact ? UINT64_MAX : VT_FLAGS_STATUS | VT_FLAG_DF) & ~undefined;
   if ((a->flags ^ b->flags) & mask)
-    g_string_append_printf (out, "  flags: host %" PRIx64 ", interpreter %" PRIx64 "\n",
-                            a->flags & mask, b->flags & mask);
+    TELL ("flags %" PRIx64 ", %" PRIx64, a->flags & mask, b->flags & mask);
   if (a->vector == 14 && (a->error != b->error || a->cr2 != b->cr2))
-    g_string_append_printf (out,
-                            "  page fault: host %x at %" PRIx64 ", interpreter %x at %" PRIx64 "\n",
-                            a->error, a->cr2, b->error, b->cr2);
-  /* Control, status and tags; not the pointers. Then MXCSR, and all registers. A conversion to MMX that
-   * faults has made some processors forget the x87 stack already. */
+    TELL ("page fault %x at %" PRIx64 ", %x at %" PRIx64, a->error, a->cr2, b->error, b->cr2);
   for (unsigned i = a->vector == 19 ? 160 : 0; i < 416; i++)
-    if (!(i >= 5 && i < 24) && !(i >= 28 && i < 32) && !(i >= 32 && i < 160 && i % 16 >= 10)
+    if (!(i >= 28 && i < 32) && (exact || (!(i >= 5 && i < 24) && !(i >= 32 && i < 160 && i % 16 >= 10)))
         && a->legacy[i] != b->legacy[i])
-      g_string_append_printf (out, "  unit byte %u: host %02x, interpreter %02x\n", i, a->legacy[i],
-                              b->legacy[i]);
+      TELL ("unit byte %u %02x, %02x", i, a->legacy[i], b->legacy[i]);
   for (unsigned i = 0; i < DATA_SIZE; i++)
-    if (hc->data[i] != hc->mem[RAM_DATA + i])
-      g_string_append_printf (out, "  memory %x: host %02x, interpreter %02x\n", i, hc->data[i],
-                              hc->mem[RAM_DATA + i]);
+    if (one->data[i] != other->data[i])
+      TELL ("memory %x %02x, %02x", i, one->data[i], other->data[i]);
+  if (exact && memcmp (one->upper, other->upper, sizeof one->upper) != 0)
+    TELL ("upper halves of vectors%s", "");
+  if (exact && memcmp (one->code, other->code, sizeof one->code) != 0)
+    TELL ("code%s", "");
+#undef TELL
 }
 
 static void
-fill (HostCase *hc, Source *source, Outcome *in)
+fill (HostCase *hc, Source *source, Case *c)
 {
+  HostOutcome *in = &c->in;
   uint64_t word = 0;
 
   for (unsigned i = 0; i < 16; i++)
@@ -518,7 +562,24 @@ fill (HostCase *hc, Source *source, Outcome *in)
       word = i % 64 < 16 ? take_value (source) : word * 6364136223846793005 + 1442695040888963407;
       vt_st64 (hc->data + i * 8, word);
     }
-  memcpy (hc->mem + RAM_DATA, hc->data, DATA_SIZE);
+  const uint8_t how = take (source);
+  c->warm_read = (how & 1) != 0;
+  c->warm_write = (how & 6) != 0;
+}
+
+/* Decodes the case's code where it will run. */
+static const VtInsn *
+decode (HostCase *hc)
+{
+  g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
+
+  memcpy (hc->mem + RAM_CODE, hc->code_write, 4096);
+  state->rip = RAM_CODE + CODE_AT;
+  state->cr0 = 1;
+  state->efer = VT_EFER_LMA | VT_EFER_LME;
+  state->seg[VT_CPU_CS] = flat (0x33, true);
+  vt_core_load (hc->core, state);
+  return vt_decode (hc->core);
 }
 
 HostCaseEnd
@@ -529,43 +590,45 @@ host_case_run (HostCase *hc, const uint8_t *data, size_t size, char **report)
   ZydisDecoder            decoder;
   ZydisDecodedInstruction zydis;
   ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
-  Outcome                 in = { 0 }, host = { 0 }, ours = { 0 };
+  Case                    c = { .native = true };
+  g_autofree CoreOutcome *outcome = g_new0 (CoreOutcome, 3);
+  CoreOutcome            *interpreted = &outcome[0], *translated = &outcome[1], *native = &outcome[2];
 
   *report = NULL;
   make_bytes (&source, bytes);
   ZydisDecoderInit (&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&decoder, bytes, 15, &zydis, operands)))
     return HOST_CASE_SKIPPED;
-
-  /* Its handler says whether it can be compared: decoded where it will run. */
   memset (hc->code_write, 0xcc, 4096);
   memcpy (hc->code_write + CODE_AT, bytes, zydis.length);
-  memcpy (hc->mem + RAM_CODE, hc->code_write, 4096);
-  fill (hc, &source, &in);
-  g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
-  state->rip = RAM_CODE + CODE_AT;
-  state->cr0 = 1;
-  state->efer = VT_EFER_LMA | VT_EFER_LME;
-  state->seg[VT_CPU_CS] = flat (0x33, true);
-  vt_core_load (hc->core, state);
-  const VtInsn *insn = vt_decode (hc->core);
-  if (insn->op == NULL || !comparable (insn) || !aim (&source, insn, &zydis, &in))
+  fill (hc, &source, &c);
+  const VtInsn *insn = decode (hc);
+  if (insn->op == NULL || !comparable (insn) || !aim (&source, insn, &zydis, bytes, &c))
     return HOST_CASE_SKIPPED;
-  /* Reciprocal estimates are each processor's own, and so is what it leaves of an undefined result. */
+  if ((insn->op->run == vt_op_jmp || insn->op->run == vt_op_call || insn->op->run == vt_op_ret)
+      && (insn->n == 0 || insn->operand[0].kind != VT_OPERAND_IMM || insn->op->run == vt_op_ret))
+    aim_jump (&source, hc, insn, &c);
+  memcpy (hc->code_write + CODE_AT, bytes, zydis.length);
   const uint64_t undefined = zydis.cpu_flags ? zydis.cpu_flags->undefined : 0;
 
   ZydisFormatter formatter;
   char           text[128];
   ZydisFormatterInit (&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
   ZydisFormatterFormatInstruction (&formatter, &zydis, operands, zydis.operand_count_visible, text,
-                                   sizeof text, in.rip, NULL);
+                                   sizeof text, c.in.rip, NULL);
   *report = g_strdup (text);
-  if (!run_interpreted (hc, &in, &ours))
+  if (!run_core (hc, hc->core, &c, vt_interpret, interpreted))
     return HOST_CASE_DECLINED;
-  run_native (hc, &in, &host);
-
   g_autoptr (GString) out = g_string_new (NULL);
-  compare (hc, &host, &ours, undefined, out);
+  if (!run_core (hc, hc->translated, &c, vt_translate, translated))
+    g_string_append (out, "  declined by the translator alone\n");
+  compare (interpreted, "interpreter", translated, "translator", true, undefined, out);
+  if (c.native)
+    {
+      host_native_run (hc->stack, &c.in, &native->host);
+      memcpy (native->data, hc->data, DATA_SIZE);
+      compare (native, "host", interpreted, "interpreter", false, undefined, out);
+    }
   if (out->len == 0)
     return HOST_CASE_SAME;
   GString *whole = g_string_new (text);
@@ -573,10 +636,20 @@ host_case_run (HostCase *hc, const uint8_t *data, size_t size, char **report)
   for (unsigned i = 0; i < zydis.length; i++)
     g_string_append_printf (whole, "%s%02x", i ? " " : "", bytes[i]);
   g_string_append_printf (whole, "), flags before %" PRIx64 ", rcx %" PRIx64 ", vector %u\n%.1500s",
-                          in.flags, in.gpr[1], host.vector, out->str);
+                          c.in.flags, c.in.gpr[1], interpreted->host.vector, out->str);
   g_free (*report);
   *report = g_string_free (whole, FALSE);
   return HOST_CASE_DIFFERENT;
+}
+
+bool
+host_case_translated (const HostCase *hc, uint64_t *entries)
+{
+  VtTranslateCounts counts;
+
+  vt_translate_counts (hc->translated, &counts);
+  *entries = counts.entries;
+  return vt_translate_available (hc->translated);
 }
 
 /* Making it ------------------------------------------------------------------------------------------ */
@@ -605,13 +678,14 @@ host_case_new (void)
       g_free (hc);
       return NULL;
     }
-  hc->stack = g_malloc (256 * 1024);
+  hc->stack = g_malloc (HOST_NATIVE_STACK);
   hc->space = vt_space_new ();
   hc->ram = vt_ram_new ("ram", VT_MIB, &error);
   g_assert_no_error (error);
   vt_space_map_ram (hc->space, hc->ram, 0, VT_MIB, 0, 0);
   hc->mem = vt_ram_host (hc->ram);
   hc->core = vt_core_new (hc->space, &no_ops, hc);
+  hc->translated = vt_core_new (hc->space, &no_ops, hc);
   tables_init (hc);
   return hc;
 }
@@ -623,6 +697,7 @@ host_case_free (HostCase *hc)
   munmap ((void *) (uintptr_t) CODE, 4096);
   munmap (hc->code_write, 4096);
   vt_core_free (hc->core);
+  vt_core_free (hc->translated);
   vt_space_free (hc->space);
   vt_ram_free (hc->ram);
   g_free (hc->stack);

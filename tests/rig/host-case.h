@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One random instruction, run by this host's processor and by the interpreter from the same state:
- * registers, flags, units, memory and faults must come out the same.
+ * One random instruction, run by this host's processor, by the interpreter and by the translator from the
+ * same state: registers, flags, units, memory and faults must come out the same.
  */
 #pragma once
 
@@ -30,3 +30,6 @@ typedef enum
  * @report: (out): for HOST_CASE_DIFFERENT: what it was and how it differs; otherwise its text, or NULL.
  */
 HostCaseEnd host_case_run (HostCase *hc, const uint8_t *data, size_t size, char **report);
+
+/* Whether this host lets the translator translate; how often it has entered translated code. */
+bool host_case_translated (const HostCase *hc, uint64_t *entries);

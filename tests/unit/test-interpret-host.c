@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Random instructions on this host's processor and in the interpreter: see rig/host-case.h. The fuzz
+ * Random instructions on this host's processor, in the interpreter and in the translator: see
+ * rig/host-case.h. The fuzz
  * target interpret runs more of them.
  */
 #include "rig/host-case.h"
@@ -13,6 +14,7 @@ test_random (void)
   g_autoptr (GHashTable) declined = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   HostCase *hc = host_case_new ();
   unsigned  same = 0, different = 0;
+  uint64_t  entries = 0;
 
   if (hc == NULL)
     {
@@ -52,6 +54,8 @@ test_random (void)
   g_assert_cmpuint (different, ==, 0);
   /* Were everything skipped, nothing would have been tested. */
   g_assert_cmpuint (same, >, CASES / 20);
+  if (host_case_translated (hc, &entries))
+    g_assert_cmpuint (entries, >, same / 2);
   host_case_free (hc);
 }
 

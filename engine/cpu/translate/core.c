@@ -4,6 +4,7 @@
  */
 #include "core.h"
 
+#include "block/translate.h"
 #include "host/unit.h"
 #include "interpret/interpret.h"
 
@@ -77,7 +78,7 @@ vt_core_new (VtSpace *space, const VtCoreOps *ops, void *data)
   core->space = space;
   core->ops = ops;
   core->data = data;
-  vt_mmu_init (&core->mmu);
+  vt_mmu_init (&core->mmu, core->tlb);
   core->decoder = vt_decoder_new ();
   core->unit = vt_unit_new ();
   core->rflags = VT_FLAG_FIXED;
@@ -95,7 +96,7 @@ vt_core_free (VtCore *core)
     return;
   vt_unit_free (core->unit);
   vt_decoder_free (core->decoder);
-  vt_mmu_finish (&core->mmu);
+  vt_blocks_free (core->blocks);
   g_aligned_free (core);
 }
 

@@ -24,6 +24,7 @@
 #include <setjmp.h>
 
 #include "arch.h"
+#include "block/fast.h"
 #include "cpu/vcpu.h"
 #include "mmu.h"
 
@@ -57,6 +58,7 @@ struct VtCoreOps
 #define VT_CORE_STOP 0x1       /* Leave the loop. */
 #define VT_CORE_FLUSH 0x2      /* Guest-physical RAM has moved: empty the TLB. */
 #define VT_CORE_INTERRUPT 0x4  /* Something for vt_core_deliver_*() may be pending. */
+#define VT_CORE_CODE 0x8       /* Translated pages have been written: vt_translate() sees to it. */
 
 /* How a step ended. */
 typedef enum
@@ -102,6 +104,7 @@ struct VtCore
 {
   /* Hot state first: the translator addresses it by small displacements. */
   uint64_t     gpr[VT_CPU_GPRS];
+  VtFast       fast;
   uint64_t     rip;
   uint64_t     next_rip;     /* Where the instruction under way goes on. */
   uint64_t     rflags; /* Whole, bit 1 set. */
@@ -148,6 +151,7 @@ struct VtCore
   void            *data;
   VtDecoder       *decoder;
   VtUnit          *unit;
+  VtBlocks        *blocks; /* NULL: it has never translated. */
   uint64_t         cr4_mask;  /* Bits that the guest's CPUID offers. */
   uint8_t          phys_bits; /* MAXPHYADDR. */
   bool             has_gbytes; /* 1 GiB pages. */
@@ -155,6 +159,10 @@ struct VtCore
   /* The standard format of XSAVE (SDM volume 1, 13.4); @xsave_size bytes of it are the guest's. */
   uint32_t xsave_size, pad_;
   uint8_t  xsave[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
+
+  /* Here, so that translated code reaches them by constant offsets. */
+  VtTlb  tlb[VT_SETS * VT_ACCESS_KINDS] __attribute__ ((aligned (64)));
+  VtJump jump[VT_JUMP_MODES][VT_JUMPS];
 };
 
 /**

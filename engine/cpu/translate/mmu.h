@@ -8,6 +8,7 @@
  * bits of the page's number. An entry whose tag is a page's address says that every access of the
  * set's kind to that page is allowed, is to ordinary RAM, and needs no further bookkeeping:
  * * in the write table, the page's D bit is set, its RAM block has no dirty log on, and it is not ROM;
+ * * a page under watch (somebody has translated its code) is in no write table: it's let go of first;
  * * MMIO is in no table;
  * * so the host address of linear address L is L + addend.
  * Pages may leave the write table at any time by vt_mmu_flush_write() (a block's log was switched on, a
@@ -28,7 +29,7 @@ typedef struct
 {
   uint64_t tag;    /* The page's linear address, or VT_TLB_EMPTY. */
   uint64_t addend; /* Host address minus linear address. */
-  uint64_t host;   /* The page's host address. */
+  uint64_t check;  /* The page's number, negative: added to the same number it gives zero. Empty: 1. */
   uint64_t info;   /* The page's guest-physical address, and VT_TLB_GLOBAL. */
 } VtTlbEntry;
 
@@ -63,8 +64,9 @@ typedef struct
 
 typedef struct
 {
-  VtTlb   *tlb; /* [VT_SETS][VT_ACCESS_KINDS], one block. */
+  VtTlb   *tlb; /* [VT_SETS][VT_ACCESS_KINDS], the core's. */
   uint64_t n_walks; /* For tests and reports. */
+  uint64_t fetch_epoch; /* Grows whenever a fetch table loses an entry. */
   /* The smallest aligned range that holds every large page of which there is an entry: INVLPG in it
    * must reach the others of its page. */
   bool     has_large;
@@ -77,8 +79,7 @@ vt_mmu_table (VtMmu *mmu, VtAccessSet set, VtAccessKind kind)
   return &mmu->tlb[set * VT_ACCESS_KINDS + kind];
 }
 
-void vt_mmu_init (VtMmu *mmu);
-void vt_mmu_finish (VtMmu *mmu);
+void vt_mmu_init (VtMmu *mmu, VtTlb *tlb);
 
 /* Empties everything; all but global pages; one page (INVLPG: global ones too, and the whole of a large
  * page); what may be written. */
@@ -86,6 +87,12 @@ void vt_mmu_flush (VtMmu *mmu);
 void vt_mmu_flush_local (VtMmu *mmu);
 void vt_mmu_flush_page (VtMmu *mmu, uint64_t linear);
 void vt_mmu_flush_write (VtMmu *mmu);
+
+/* A page of RAM has been put under watch: this core's write tables let go of it. */
+void vt_mmu_drop_written (VtMmu *mmu, const uint8_t *page);
+/* Others have put pages under watch: those that are in this core's write tables may have been written since,
+ * which is told, and leave them. */
+void vt_mmu_drop_watched (VtCore *core);
 
 /* Marks in the dirty logs every page that is in a write table: what may have been written since the last
  * flush. For the core's thread, or while it stands. */

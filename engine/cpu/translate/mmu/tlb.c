@@ -7,30 +7,31 @@
 #define N_TABLES (VT_SETS * VT_ACCESS_KINDS)
 
 static void
+empty (VtTlbEntry *entry)
+{
+  entry->tag = VT_TLB_EMPTY;
+  entry->check = 1;
+}
+
+static void
 table_clear (VtTlb *tlb)
 {
   if (tlb->n_filled > VT_TLB_FILLED)
     for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
-      tlb->entry[i].tag = VT_TLB_EMPTY;
+      empty (&tlb->entry[i]);
   else
     for (unsigned i = 0; i < tlb->n_filled; i++)
-      tlb->entry[tlb->filled[i]].tag = VT_TLB_EMPTY;
+      empty (&tlb->entry[tlb->filled[i]]);
   tlb->n_filled = 0;
 }
 
 void
-vt_mmu_init (VtMmu *mmu)
+vt_mmu_init (VtMmu *mmu, VtTlb *tlb)
 {
-  mmu->tlb = g_aligned_alloc0 (N_TABLES, sizeof (VtTlb), 64);
+  mmu->tlb = tlb;
   for (unsigned t = 0; t < N_TABLES; t++)
     mmu->tlb[t].n_filled = VT_TLB_FILLED + 1;
   vt_mmu_flush (mmu);
-}
-
-void
-vt_mmu_finish (VtMmu *mmu)
-{
-  g_aligned_free (mmu->tlb);
 }
 
 void
@@ -39,11 +40,13 @@ vt_mmu_flush (VtMmu *mmu)
   for (unsigned t = 0; t < N_TABLES; t++)
     table_clear (&mmu->tlb[t]);
   mmu->has_large = false;
+  mmu->fetch_epoch++;
 }
 
 void
 vt_mmu_flush_local (VtMmu *mmu)
 {
+  mmu->fetch_epoch++;
   for (unsigned t = 0; t < N_TABLES; t++)
     {
       VtTlb *tlb = &mmu->tlb[t];
@@ -54,13 +57,13 @@ vt_mmu_flush_local (VtMmu *mmu)
             if (tlb->entry[tlb->filled[i]].info & VT_TLB_GLOBAL)
               tlb->filled[kept++] = tlb->filled[i];
             else
-              tlb->entry[tlb->filled[i]].tag = VT_TLB_EMPTY;
+              empty (&tlb->entry[tlb->filled[i]]);
           tlb->n_filled = kept;
         }
       else
         for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
           if (!(tlb->entry[i].info & VT_TLB_GLOBAL))
-            tlb->entry[i].tag = VT_TLB_EMPTY;
+            empty (&tlb->entry[i]);
     }
 }
 
@@ -78,7 +81,11 @@ vt_mmu_flush_page (VtMmu *mmu, uint64_t linear)
     {
       VtTlbEntry *entry = &mmu->tlb[t].entry[page / VT_PAGE % VT_TLB_ENTRIES];
       if (entry->tag == page)
-        entry->tag = VT_TLB_EMPTY;
+        {
+          empty (entry);
+          if (t % VT_ACCESS_KINDS == VT_ACCESS_FETCH)
+            mmu->fetch_epoch++;
+        }
     }
 }
 
@@ -87,6 +94,38 @@ vt_mmu_flush_write (VtMmu *mmu)
 {
   for (unsigned set = 0; set < VT_SETS; set++)
     table_clear (vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE));
+}
+
+void
+vt_mmu_drop_written (VtMmu *mmu, const uint8_t *page)
+{
+  for (unsigned set = 0; set < VT_SETS; set++)
+    {
+      VtTlb *tlb = vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
+      for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+        if (tlb->entry[i].tag + tlb->entry[i].addend == (uint64_t) (uintptr_t) page)
+          empty (&tlb->entry[i]);
+    }
+}
+
+void
+vt_mmu_drop_watched (VtCore *core)
+{
+  for (unsigned set = 0; set < VT_SETS; set++)
+    {
+      VtTlb *tlb = vt_mmu_table (&core->mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
+      for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+        {
+          VtSpacePage page;
+          if (tlb->entry[i].tag != VT_TLB_EMPTY
+              && vt_space_page (core->space, tlb->entry[i].info & ~VT_PAGE_OFFSET, &page)
+              && page.watched)
+            {
+              empty (&tlb->entry[i]);
+              vt_ram_mark_dirty (page.ram, page.offset, VT_PAGE);
+            }
+        }
+    }
 }
 
 void
@@ -148,10 +187,13 @@ fill (VtCore *core, VtTlb *tlb, uint64_t page, const VtWalk *walk, const VtSpace
     tlb->n_filled++;
   if (walk->size > VT_PAGE)
     note_large (&core->mmu, page, walk->size);
+  if (entry->tag != VT_TLB_EMPTY
+      && (unsigned) (tlb - core->tlb) % VT_ACCESS_KINDS == VT_ACCESS_FETCH)
+    core->mmu.fetch_epoch++;
   *entry = (VtTlbEntry){
     .tag = page,
     .addend = (uint64_t) (uintptr_t) ram->host - page,
-    .host = (uint64_t) (uintptr_t) ram->host,
+    .check = -(page / VT_PAGE),
     .info = (walk->gpa & ~VT_PAGE_OFFSET) | (walk->global ? VT_TLB_GLOBAL : 0),
   };
   return entry;
@@ -173,5 +215,8 @@ vt_mmu_miss (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, 
   if (!vt_space_page (core->space, walk.gpa, &ram)
       || (kind == VT_ACCESS_WRITE && (!ram.writable || ram.logged)))
     return NULL;
+  /* Whoever has made code of it learns of the write before there is a way to write past them. */
+  if (kind == VT_ACCESS_WRITE && ram.watched)
+    vt_ram_mark_dirty (ram.ram, ram.offset, VT_PAGE);
   return fill (core, vt_mmu_table (&core->mmu, set, kind), linear & ~VT_PAGE_OFFSET, &walk, &ram);
 }

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A core's translated code: blocks by guest address, page and mode; the host code's memory; what is known
+ * of each instruction; and the pages that blocks were made of.
+ *
+ * A block is code of one page, translated for one mode: what RIP, page and mode name. It's entered at its
+ * beginning, and again behind an instruction that was interpreted. A block whose code has been written is
+ * dead: its first bytes jump out, so that whoever still goes there learns of it. Its memory comes back when
+ * the cache is flushed, which empties everything.
+ */
+#pragma once
+
+#include "../host/executable.h"
+#include "../host/trap.h"
+#include "emit.h"
+#include "memory/space.h"
+#include "translate.h"
+
+#define VT_CACHE_BYTES (32u * 1024 * 1024)
+#define VT_BLOCK_INSNS 48u    /* The most in one block. */
+#define VT_BLOCK_BYTES 32768u /* More than any block's host code. */
+
+/* fast.exit: what, and which. */
+#define VT_EXIT_SHIFT 28
+enum
+{
+  VT_EXIT_LINK,  /* A jump to links[n], which has no block yet, or has been asked to stop. */
+  VT_EXIT_INSN,  /* insns[n] is to be interpreted. */
+  VT_EXIT_UNITS, /* blocks[n] wants the units loaded. */
+  VT_EXIT_DEAD,  /* blocks[n] is dead. */
+  VT_EXIT_FAULT, /* The host has raised something at fault_at. */
+};
+
+typedef struct
+{
+  uint32_t host;  /* Where its code begins. */
+  uint32_t block;
+  uint16_t offset; /* In the page. Of the entry behind a block's last: where the block goes on, which may be
+                      4096, or VT_NOT_REACHED. */
+} VtBlockInsn;
+
+#define VT_NOT_REACHED UINT16_MAX
+
+typedef struct
+{
+  uint64_t target;
+  uint32_t block; /* That it is part of. */
+  uint32_t patch; /* The displacement of the jump to be aimed, or 0: it may not be. */
+} VtBlockLink;
+
+typedef struct
+{
+  uint64_t rip;
+  uint8_t *page;        /* Of the host. */
+  uint32_t host, dead_host; /* Its entry, and the way out when it's dead. */
+  uint32_t first, n;    /* Of insns[]; one more stands for the end. */
+  uint32_t next_hash, next_page;
+  uint8_t  mode;        /* VT_MODE_* */
+  bool     units, dead;
+} VtBlock;
+
+#define VT_NO_BLOCK UINT32_MAX
+
+typedef struct
+{
+  VtRam   *ram;
+  uint64_t offset;
+  uint32_t first;  /* VtBlock */
+  uint64_t epoch;  /* Of its watch; see vt_ram_watch(). */
+  bool     settled;
+} VtCodePage;
+
+/* What a block's code depends on beside its bytes. */
+#define VT_MODE_SET 0x03u /* VtAccessSet of data accesses. */
+#define VT_MODE_MMX 0x04u /* MMX, SSE and AVX instructions raise nothing by being there. */
+#define VT_MODE_SSE 0x08u
+#define VT_MODE_AVX 0x10u
+
+typedef struct VtGuestInsn VtGuestInsn; /* make.h */
+
+#define VT_BLOCK_BUCKETS 65536u
+#define VT_JUMPS_FILLED 512u
+#define VT_BLOCK_SIGNAL_STACK (64u * 1024) /* A handler's frame with AVX-512 takes 3 KiB of it. */
+
+struct VtBlocks
+{
+  VtCore      *core;
+  VtExecutable area;
+  VtEmit       emit;
+  ZydisDecoder decoder;
+  VtGuestInsn *guest; /* VT_BLOCK_INSNS of them, of the block that is being made. */
+
+  GArray     *blocks, *insns, *links;
+  uint32_t    bucket[VT_BLOCK_BUCKETS];
+  GHashTable *pages; /* Host page: VtCodePage. */
+
+  /* The modes that have a jump table. */
+  uint8_t  jump_mode[VT_JUMP_MODES];
+  unsigned n_jump_modes;
+  /* Entries filled since the last clearing; beyond VT_JUMPS_FILLED: not recorded, clear all. */
+  unsigned n_jumps_filled[VT_JUMP_MODES];
+  uint16_t jumps_filled[VT_JUMP_MODES][VT_JUMPS_FILLED];
+  uint64_t jump_epoch; /* mmu.fetch_epoch at which the tables were right. */
+
+  /* Pages that have been written: by any thread. */
+  VtWatcher  watcher;
+  GMutex     lock;
+  GPtrArray *written; /* Host pages. */
+  bool       others;  /* Another core has put pages under watch. */
+  uint64_t   settled; /* Atomic: the epoch at which write tables are right; UINT64_MAX: not running. */
+
+  VtTrap   trap;
+  void    *signal_stack;
+  VtTranslateCounts counts;
+};
+
+/* blocks.c */
+VtBlocks *vt_blocks_new (VtCore *core); /* NULL: this host can't. */
+VtBlock  *vt_blocks_find (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode);
+/* Forgets everything. No code may be running. */
+void vt_blocks_flush (VtBlocks *b);
+/* The page's blocks are dead from here on. */
+void vt_blocks_page_written (VtBlocks *b, const uint8_t *page);
+/* The page at @gpa, which is of RAM and is @page in the host, under watch. Returns: NULL where it isn't. */
+VtCodePage *vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page);
+/* Adds a block that has been emitted. */
+void vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page);
+/* The instruction whose host code holds offset @host, or VT_NO_BLOCK. */
+uint32_t vt_blocks_insn_at (const VtBlocks *b, uint32_t host);
+
+static inline VtBlock *
+vt_block (const VtBlocks *b, uint32_t n)
+{
+  return &g_array_index (b->blocks, VtBlock, n);
+}
+
+static inline VtBlockInsn *
+vt_block_insn (const VtBlocks *b, uint32_t n)
+{
+  return &g_array_index (b->insns, VtBlockInsn, n);
+}
+
+static inline VtBlockLink *
+vt_block_link (const VtBlocks *b, uint32_t n)
+{
+  return &g_array_index (b->links, VtBlockLink, n);
+}
+
+/* jump.c: the jump tables. The number of a mode's; VT_JUMP_MODES: there are no more, flush. */
+unsigned vt_jump_table (VtBlocks *b, unsigned mode);
+void     vt_jump_clear (VtBlocks *b);
+void     vt_jump_fill (VtBlocks *b, const VtBlock *block);
+
+static inline unsigned
+vt_jump_index (uint64_t rip)
+{
+  return rip % VT_JUMPS;
+}
+
+/* make.c: translates the code at @rip, in @page, which is at @gpa, for @mode. Returns: NULL where there is
+ * nothing to translate: the instruction is to be interpreted. */
+VtBlock *vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mode);
+
+/* enter.c: from the host's state to the guest's and back. */
+void vt_block_enter (VtCore *core, uint64_t target);
+extern const char vt_block_leave[];
+/* The thread's own things, for as long as translated code may run. */
+typedef struct
+{
+  uint64_t gs_base;
+  uint64_t mask;
+  stack_t  stack;
+  VtTrap  *trap;
+} VtBlockThread;
+
+void vt_block_thread_enter (VtBlocks *b, VtBlockThread *saved);
+void vt_block_thread_leave (VtBlocks *b, const VtBlockThread *saved);

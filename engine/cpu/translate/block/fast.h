@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What translated code reaches by GS beside a core's registers and TLB. Part of VtCore.
+ */
+#pragma once
+
+#include "vt-base.h"
+
+typedef struct VtBlocks VtBlocks; /* block/blocks.h: a core's translated code. */
+
+/* Where indirect and far-reaching jumps go: by the low bits of the target's RIP, for each mode. */
+#define VT_JUMPS 4096u
+#define VT_JUMP_MODES 4u
+
+typedef struct
+{
+  uint64_t check; /* The negative of the target's RIP. */
+  uint64_t host;  /* Its block's code. */
+} VtJump;
+
+typedef struct
+{
+  /* Masks for PEXT and PDEP, which leave the flags alone: a page's number out of an address, an entry's
+   * offset out of a page's number, a jump's offset out of a RIP. */
+  uint64_t page_mask, entry_mask, jump_mask;
+  uint64_t flags;    /* The host's RFLAGS in and out: status and DF. */
+  uint64_t host_rsp; /* Of the entry. */
+  uint64_t target;   /* Where the entry goes. */
+  uint64_t leave;    /* vt_block_leave(). */
+  uint64_t temp;     /* Between the two accesses of one instruction. */
+  uint64_t rcx;      /* While RCX is borrowed. */
+  uint64_t features; /* Of the units: what is loaded and saved. */
+  uint8_t *image;    /* The guest's XSAVE area. */
+  uint32_t exit;     /* Why it came out: VT_EXIT_*. */
+  uint32_t absent;   /* The guest's units are not loaded. */
+  uint32_t load;     /* To the entry: load them. */
+  uint32_t fresh;    /* To the entry: code has been written since the last. */
+  uint64_t fault_at; /* The host address of VT_EXIT_FAULT. */
+} VtFast;

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Jumps, calls and returns. Within a page a jump goes straight to its target's block: while the one's code
+ * runs, its page is where it was, and so is the other's. Elsewhere it goes by the jump table, which is
+ * emptied whenever a page may have gone from where it was. At backward and at indirect jumps
+ * core->requests is looked at, so every loop ends soon when it is asked to.
+ */
+#include "make.h"
+
+static VtGuestMem
+at_rsp (int disp)
+{
+  return (VtGuestMem){ .base = VT_CPU_RSP,
+                       .index = VT_NONE,
+                       .scale = 1,
+                       .seg = VT_NONE,
+                       .disp = (uint64_t) (int64_t) disp };
+}
+
+/* RCX goes to G, and is used. Leaves by @exit where something is requested. */
+static void
+emit_poll (VtMake *make, uint32_t exit)
+{
+  vt_emit_load (make->e, false, VT_CPU_RCX, VT_AT (requests));
+  vt_make_stub (make, vt_emit_unless_zero (make->e), VT_RCX_IN_G, exit);
+}
+
+static uint32_t
+add_link (VtMake *make, uint64_t target)
+{
+  const VtBlockLink link = { .target = target, .block = make->number };
+
+  g_array_append_val (make->b->links, link);
+  return make->b->links->len - 1;
+}
+
+void
+vt_make_branch (VtMake *make, uint64_t rip, uint64_t target)
+{
+  VtEmit        *e = make->e;
+  const uint32_t n = add_link (make, target), exit = vt_exit (VT_EXIT_LINK, n);
+  const bool     backward = target <= rip;
+
+  if ((target ^ make->block.rip) < VT_PAGE)
+    {
+      if (backward)
+        {
+          vt_emit_mov (e, VT_G, VT_CPU_RCX);
+          emit_poll (make, exit);
+          vt_emit_mov (e, VT_CPU_RCX, VT_G);
+        }
+      const uint32_t where = vt_emit_jmp (e);
+      vt_block_link (make->b, n)->patch = where;
+      vt_make_stub (make, where, VT_RCX_ITSELF, exit);
+      return;
+    }
+  const uint32_t entry = (uint32_t) (offsetof (VtCore, jump)
+                                     + vt_jump_table (make->b, make->mode) * sizeof (VtJump) * VT_JUMPS
+                                     + vt_jump_index (target) * sizeof (VtJump));
+  vt_emit_mov_imm (e, VT_T, target);
+  vt_emit_mov (e, VT_G, VT_CPU_RCX);
+  if (backward)
+    emit_poll (make, exit);
+  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE (entry + offsetof (VtJump, check)));
+  vt_emit_lea (e, true, VT_CPU_RCX,
+               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
+  vt_make_stub (make, vt_emit_unless_zero (e), VT_RCX_IN_G, exit);
+  vt_emit_mov (e, VT_CPU_RCX, VT_G);
+  vt_emit_jump_memory (e, VT_AT_CORE (entry + offsetof (VtJump, host)));
+}
+
+/* The branch of the jump at @where, behind the block. */
+static void
+branch_later (VtMake *make, uint32_t where, const VtGuestInsn *g)
+{
+  if (make->n_stubs < VT_BLOCK_STUBS)
+    make->stub[make->n_stubs++] =
+        (VtStub){ .where = where, .branch = true, .rip = g->rip, .target = g->target };
+}
+
+void
+vt_make_jcc (VtMake *make, const VtGuestInsn *g)
+{
+  const uint32_t where = vt_emit_jcc (make->e, g->insn.op->arg);
+
+  if ((g->target ^ make->block.rip) < VT_PAGE && g->target > g->rip)
+    {
+      /* Forward in the page: the conditional jump itself will go there. */
+      const uint32_t n = add_link (make, g->target);
+      vt_block_link (make->b, n)->patch = where;
+      vt_make_stub (make, where, VT_RCX_ITSELF, vt_exit (VT_EXIT_LINK, n));
+    }
+  else
+    branch_later (make, where, g);
+}
+
+void
+vt_make_count (VtMake *make, const VtGuestInsn *g)
+{
+  VtEmit *e = make->e;
+
+  if (g->zydis.address_width == 32)
+    vt_emit8 (e, 0x67);
+  vt_emit8 (e, g->zydis.opcode);
+  vt_emit8 (e, 2); /* Taken: to the long jump. */
+  vt_emit8 (e, 0xeb);
+  vt_emit8 (e, 5); /* Else: over it. */
+  branch_later (make, vt_emit_jmp (e), g);
+}
+
+/* T is a target. S: the offset of its jump table entry, past this where it is the right one; else the
+ * instruction is the interpreter's, which also sees whether there may be such a target at all. */
+static void
+emit_indirect (VtMake *make)
+{
+  VtEmit        *e = make->e;
+  const uint32_t exit = vt_exit (VT_EXIT_INSN, make->insn);
+  const uint32_t table = (uint32_t) (offsetof (VtCore, jump)
+                                     + vt_jump_table (make->b, make->mode) * sizeof (VtJump) * VT_JUMPS);
+
+  vt_emit_mov (e, VT_G, VT_CPU_RCX);
+  emit_poll (make, exit);
+  vt_emit_pdep (e, VT_S, VT_T, VT_AT (fast.jump_mask));
+  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
+  vt_emit_lea (e, true, VT_CPU_RCX,
+               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
+  vt_make_stub (make, vt_emit_unless_zero (e), VT_RCX_IN_G, exit);
+  vt_emit_mov (e, VT_CPU_RCX, VT_G);
+}
+
+static VtHostMem
+jump_host (VtMake *make)
+{
+  return VT_AT_CORE_PLUS (VT_S, offsetof (VtCore, jump)
+                                    + vt_jump_table (make->b, make->mode) * sizeof (VtJump) * VT_JUMPS
+                                    + offsetof (VtJump, host));
+}
+
+/* T: where an indirect jump or call goes. */
+static void
+emit_target (VtMake *make, const VtGuestInsn *g)
+{
+  const VtOperand *o = &g->insn.operand[0];
+
+  if (o->kind == VT_OPERAND_MEM)
+    {
+      const VtAccess from = vt_make_access (make, vt_guest_mem (g), 8, false, 1);
+      vt_emit_load (make->e, true, VT_T, from.mem);
+    }
+  else if (vt_is_lent (o->reg))
+    vt_emit_load (make->e, true, VT_T, VT_AT_GPR (o->reg));
+  else
+    vt_emit_mov (make->e, VT_T, o->reg);
+}
+
+void
+vt_make_jmp (VtMake *make, const VtGuestInsn *g)
+{
+  if (g->insn.operand[0].kind == VT_OPERAND_IMM)
+    {
+      vt_make_branch (make, g->rip, g->target);
+      return;
+    }
+  emit_target (make, g);
+  emit_indirect (make);
+  vt_emit_jump_memory (make->e, jump_host (make));
+}
+
+static void
+emit_push_return (VtMake *make, const VtGuestInsn *g)
+{
+  VtEmit        *e = make->e;
+  const VtAccess to = vt_make_access (make, at_rsp (-8), 8, true, 1);
+
+  if ((int64_t) g->next == (int32_t) g->next)
+    vt_emit_store_imm (e, true, to.mem, (int32_t) g->next);
+  else
+    {
+      vt_emit_mov_imm (e, to.free[0], g->next);
+      vt_emit_store (e, true, to.free[0], to.mem);
+    }
+  vt_emit_lea (e, true, VT_CPU_RSP,
+               (VtHostMem){ .base = VT_CPU_RSP, .index = VT_NONE, .disp = -8 });
+}
+
+void
+vt_make_call (VtMake *make, const VtGuestInsn *g)
+{
+  VtEmit *e = make->e;
+
+  if (g->insn.operand[0].kind == VT_OPERAND_IMM)
+    {
+      emit_push_return (make, g);
+      vt_make_branch (make, g->rip, g->target);
+      return;
+    }
+  /* The target is looked at first: one that faults leaves the stack alone. */
+  emit_target (make, g);
+  emit_indirect (make);
+  vt_emit_load (e, true, VT_T, jump_host (make));
+  vt_emit_store (e, true, VT_T, VT_AT (fast.temp));
+  emit_push_return (make, g);
+  vt_emit_jump_memory (e, VT_AT (fast.temp));
+}
+
+void
+vt_make_ret (VtMake *make, const VtGuestInsn *g)
+{
+  const unsigned release = g->insn.n ? g->insn.imm[0] & 0xffff : 0;
+  const VtAccess from = vt_make_access (make, at_rsp (0), 8, false, 1);
+
+  vt_emit_load (make->e, true, VT_T, from.mem);
+  emit_indirect (make);
+  vt_emit_lea (make->e, true, VT_CPU_RSP,
+               (VtHostMem){ .base = VT_CPU_RSP, .index = VT_NONE, .disp = (int32_t) (8 + release) });
+  vt_emit_jump_memory (make->e, jump_host (make));
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Decoding, and which instruction is translated how. What is not named here is interpreted, so that nothing
+ * runs on the host that nobody has thought of.
+ */
+#include "../interpret/ops.h"
+#include "make.h"
+
+/* Instructions that touch nothing but flags and the operands that they show, or registers that are in
+ * their places. */
+static bool
+touches_operands (const VtInsn *insn)
+{
+  static void (*const run[]) (VtCore *, const VtInsn *) = {
+    vt_op_binary,   vt_op_compare,  vt_op_unary,        vt_op_shift, vt_op_shift_double, vt_op_bit,
+    vt_op_scan,     vt_op_mul,      vt_op_imul,         vt_op_div,   vt_op_idiv,         vt_op_extend_a,
+    vt_op_extend_d, vt_op_cmov,     vt_op_set,          vt_op_xchg,  vt_op_xadd,         vt_op_cmpxchg,
+    vt_op_movzx,    vt_op_movsx,    vt_op_cmpxchg_pair, vt_op_movbe, vt_op_bswap,        vt_op_lahf,
+    vt_op_sahf,     vt_op_flag,     vt_op_cmc,          vt_op_mov,
+  };
+
+  for (unsigned i = 0; i < G_N_ELEMENTS (run); i++)
+    if (insn->op->run == run[i])
+      return true;
+  return false;
+}
+
+/* Instructions behind which a block does not go on: they go elsewhere, or into another mode. */
+static bool
+goes_away (const VtInsn *insn)
+{
+  static void (*const run[]) (VtCore *, const VtInsn *) = {
+    vt_op_iret, vt_op_syscall, vt_op_sysret, vt_op_sysenter, vt_op_sysexit, vt_op_int,
+    vt_op_int_fixed, vt_op_ud, vt_op_hlt, vt_op_jmp, vt_op_call, vt_op_ret,
+  };
+
+  if (insn->op == NULL || insn->op == &vt_op_far_jump || insn->op == &vt_op_far_call
+      || insn->op == &vt_op_far_return)
+    return true;
+  for (unsigned i = 0; i < G_N_ELEMENTS (run); i++)
+    if (insn->op->run == run[i])
+      return true;
+  return false;
+}
+
+/* Whether registers are in fields that can be written anew, and the operand is plain memory. */
+static bool
+memory_fits (const VtGuestInsn *g)
+{
+  const ZydisDecodedOperand *m = g->memory;
+
+  if (m->mem.type != ZYDIS_MEMOP_TYPE_MEM || m->size == 0 || m->size / 8 > VT_UNIT_OPERAND
+      || !(g->zydis.attributes & ZYDIS_ATTRIB_HAS_MODRM)
+      || (g->zydis.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY
+          && g->zydis.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX))
+    return false;
+  for (unsigned i = 0; i < g->insn.n; i++)
+    {
+      const ZydisDecodedOperand *o = &g->operands[i];
+      const uint32_t             lent = 7u << VT_G;
+      if (g->insn.operand[i].kind == VT_OPERAND_HIGH)
+        return false; /* A REX prefix makes another register of it. */
+      if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && (vt_unit_mentions (o) & lent)
+          && o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG
+          && o->encoding != ZYDIS_OPERAND_ENCODING_NDSNDD)
+        return false;
+    }
+  return true;
+}
+
+static bool
+is_plain (const VtGuestInsn *g, unsigned mode)
+{
+  const VtInsn *insn = &g->insn;
+
+  if (insn->op == &vt_op_unit)
+    {
+      static const uint8_t wanted[] = { 0, 0xff, VT_MODE_MMX, VT_MODE_SSE, VT_MODE_AVX, 0xff };
+      if (wanted[g->use.needs] == 0xff || (mode & wanted[g->use.needs]) != wanted[g->use.needs])
+        return false;
+    }
+  else
+    {
+      if (!touches_operands (insn))
+        return false;
+      for (unsigned i = 0; i < insn->n; i++)
+        if (insn->operand[i].kind != VT_OPERAND_GPR && insn->operand[i].kind != VT_OPERAND_HIGH
+            && insn->operand[i].kind != VT_OPERAND_MEM && insn->operand[i].kind != VT_OPERAND_IMM)
+          return false;
+      /* A register as the bit's number reaches beyond the operand. */
+      if (insn->op->run == vt_op_bit && g->memory && insn->operand[1].kind == VT_OPERAND_GPR)
+        return false;
+    }
+  return g->memory == NULL || memory_fits (g);
+}
+
+static VtKind
+jump_kind (VtBlocks *b, VtGuestInsn *g, VtKind kind)
+{
+  const VtOperand *o = &g->insn.operand[0];
+
+  /* Makers differ in what an operand-size prefix does here. */
+  if (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+    return VT_KIND_LAST;
+  if (o->kind == VT_OPERAND_IMM)
+    {
+      g->target = g->next + g->insn.imm[0];
+      return vt_core_canonical (b->core, g->target) ? kind : VT_KIND_LAST;
+    }
+  if (o->kind == VT_OPERAND_MEM)
+    {
+      g->memory = &g->operands[0];
+      return memory_fits (g) && o->size == 8 ? kind : VT_KIND_LAST;
+    }
+  return o->kind == VT_OPERAND_GPR && o->size == 8 ? kind : VT_KIND_LAST;
+}
+
+static VtKind
+push_kind (VtGuestInsn *g)
+{
+  const VtOperand *o = &g->insn.operand[0];
+
+  if (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+    return VT_KIND_INTERPRET;
+  if (o->kind == VT_OPERAND_MEM)
+    {
+      g->memory = &g->operands[0];
+      return memory_fits (g) && o->size == 8 ? VT_KIND_PUSH : VT_KIND_INTERPRET;
+    }
+  return o->kind == VT_OPERAND_IMM || (o->kind == VT_OPERAND_GPR && o->size == 8) ? VT_KIND_PUSH
+                                                                                  : VT_KIND_INTERPRET;
+}
+
+static VtKind
+kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
+{
+  const VtInsn *insn = &g->insn;
+  const bool    narrow = (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE) != 0;
+
+  if (insn->op == NULL)
+    return VT_KIND_LAST;
+  void (*const run) (VtCore *, const VtInsn *) = insn->op->run;
+
+  if (run == vt_op_jmp)
+    return jump_kind (b, g, VT_KIND_JMP);
+  if (run == vt_op_call)
+    return jump_kind (b, g, VT_KIND_CALL);
+  if (run == vt_op_ret)
+    return narrow ? VT_KIND_LAST : VT_KIND_RET;
+  if (run == vt_op_jcc || run == vt_op_loop || run == vt_op_jcxz)
+    {
+      const VtKind kind = jump_kind (b, g, run == vt_op_jcc ? VT_KIND_JCC : VT_KIND_COUNT);
+      /* With a repeat prefix an AMD processor makes LOOPE of LOOPNE. */
+      if (kind == VT_KIND_COUNT && (insn->rep || insn->repne || g->zydis.length > 3))
+        return VT_KIND_INTERPRET;
+      return kind == VT_KIND_LAST ? VT_KIND_INTERPRET : kind;
+    }
+  if (goes_away (insn))
+    return VT_KIND_LAST;
+  if (run == vt_op_push)
+    return push_kind (g);
+  if (run == vt_op_pop)
+    return !narrow && insn->operand[0].kind == VT_OPERAND_GPR ? VT_KIND_POP : VT_KIND_INTERPRET;
+  if (run == vt_op_leave)
+    return narrow ? VT_KIND_INTERPRET : VT_KIND_LEAVE;
+  if (run == vt_op_lea)
+    return insn->operand[1].kind == VT_OPERAND_MEM && insn->osize > 2 ? VT_KIND_LEA
+                                                                      : VT_KIND_INTERPRET;
+  if (run == vt_op_nop)
+    {
+      const bool order = insn->mnemonic == ZYDIS_MNEMONIC_LFENCE
+                         || insn->mnemonic == ZYDIS_MNEMONIC_MFENCE
+                         || insn->mnemonic == ZYDIS_MNEMONIC_SFENCE
+                         || insn->mnemonic == ZYDIS_MNEMONIC_PAUSE;
+      return order && insn->n == 0 ? VT_KIND_PLAIN : VT_KIND_NOTHING;
+    }
+  if (insn->op == &vt_op_unit && !vt_unit_examine (&g->zydis, g->operands, &g->use))
+    return VT_KIND_INTERPRET;
+  for (unsigned i = 0; i < insn->n; i++)
+    if (g->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+      {
+        if (g->memory)
+          return VT_KIND_INTERPRET;
+        g->memory = &g->operands[i];
+      }
+  return is_plain (g, mode) ? VT_KIND_PLAIN : VT_KIND_INTERPRET;
+}
+
+bool
+vt_guest_decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, VtGuestInsn *g)
+{
+  const unsigned at = (unsigned) (rip & VT_PAGE_OFFSET);
+  const unsigned n = MIN ((unsigned) VT_PAGE - at, ZYDIS_MAX_INSTRUCTION_LENGTH);
+  uint8_t        bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+
+  /* The guest may be writing it: what is decoded is what is translated. */
+  memcpy (bytes, page + at, n);
+  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&b->decoder, bytes, n, &g->zydis, g->operands)))
+    return false;
+  g->memory = NULL;
+  g->use = (VtUnitUse){ 0 };
+  g->rip = rip;
+  g->next = rip + g->zydis.length;
+  g->target = 0;
+  vt_insn_take (&g->insn, &g->zydis, g->operands, ZYDIS_MACHINE_MODE_LONG_64, bytes);
+  g->kind = (uint8_t) kind_of (b, g, mode);
+  return true;
+}

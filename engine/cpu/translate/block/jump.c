@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The jump tables: from a target's RIP to its block, where the page that it's in is in the fetch TLB. One
+ * for each mode, so that the mode need not be compared.
+ */
+#include "blocks.h"
+
+/* An empty entry has the check of a target that would be in its neighbour. */
+static void
+empty (VtJump *jump, unsigned n)
+{
+  jump->check = -(uint64_t) (n ^ 1);
+}
+
+static void
+clear_table (VtBlocks *b, unsigned table)
+{
+  VtJump *const jump = b->core->jump[table];
+
+  if (b->n_jumps_filled[table] > VT_JUMPS_FILLED)
+    for (unsigned n = 0; n < VT_JUMPS; n++)
+      empty (&jump[n], n);
+  else
+    for (unsigned i = 0; i < b->n_jumps_filled[table]; i++)
+      empty (&jump[b->jumps_filled[table][i]], b->jumps_filled[table][i]);
+  b->n_jumps_filled[table] = 0;
+}
+
+unsigned
+vt_jump_table (VtBlocks *b, unsigned mode)
+{
+  const unsigned n = b->n_jump_modes;
+
+  for (unsigned i = 0; i < n; i++)
+    if (b->jump_mode[i] == mode)
+      return i;
+  if (n == VT_JUMP_MODES)
+    return n;
+  b->jump_mode[n] = (uint8_t) mode;
+  b->n_jump_modes++;
+  b->n_jumps_filled[n] = VT_JUMPS_FILLED + 1; /* Nobody knows what is in there. */
+  clear_table (b, n);
+  return n;
+}
+
+void
+vt_jump_clear (VtBlocks *b)
+{
+  for (unsigned i = 0; i < b->n_jump_modes; i++)
+    clear_table (b, i);
+  b->jump_epoch = b->core->mmu.fetch_epoch;
+}
+
+void
+vt_jump_fill (VtBlocks *b, const VtBlock *block)
+{
+  const unsigned table = vt_jump_table (b, block->mode), n = vt_jump_index (block->rip);
+  unsigned      *filled = &b->n_jumps_filled[table];
+
+  if (*filled < VT_JUMPS_FILLED)
+    b->jumps_filled[table][*filled] = (uint16_t) n;
+  if (*filled <= VT_JUMPS_FILLED)
+    ++*filled;
+  b->core->jump[table][n] = (VtJump){
+    .check = -block->rip,
+    .host = (uint64_t) (uintptr_t) (b->area.execute + block->host),
+  };
+}

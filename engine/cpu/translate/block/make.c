@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * From guest code to a block: decoding up to where control leaves for good, then one instruction after
+ * another, then what is out of the way.
+ */
+#include "make.h"
+
+void
+vt_make_stub (VtMake *make, uint32_t where, VtRcx rcx, uint32_t exit)
+{
+  if (make->n_stubs < VT_BLOCK_STUBS)
+    make->stub[make->n_stubs++] = (VtStub){ .where = where, .rcx = (uint8_t) rcx, .exit = exit };
+}
+
+static void
+emit_leave (VtMake *make, uint32_t exit)
+{
+  vt_emit_store_imm (make->e, false, VT_AT (fast.exit), (int32_t) exit);
+  vt_emit_jump_memory (make->e, VT_AT (fast.leave));
+}
+
+static void
+emit_stub (VtMake *make, const VtStub *stub)
+{
+  vt_emit_aim (make->e, stub->where, make->e->at);
+  if (stub->rcx == VT_RCX_IN_MEMORY)
+    vt_emit_load (make->e, true, VT_CPU_RCX, VT_AT (fast.rcx));
+  else if (stub->rcx != VT_RCX_ITSELF)
+    vt_emit_mov (make->e, VT_CPU_RCX, stub->rcx == VT_RCX_IN_G ? VT_G : VT_T);
+  if (stub->branch)
+    vt_make_branch (make, stub->rip, stub->target);
+  else
+    emit_leave (make, stub->exit);
+}
+
+/* Whether the block's instructions use the units, which must be loaded then. */
+static void
+emit_units (VtMake *make)
+{
+  vt_emit_mov (make->e, VT_T, VT_CPU_RCX);
+  vt_emit_load (make->e, false, VT_CPU_RCX, VT_AT (fast.absent));
+  vt_make_stub (make, vt_emit_unless_zero (make->e), VT_RCX_IN_T,
+                vt_exit (VT_EXIT_UNITS, make->number));
+  vt_emit_mov (make->e, VT_CPU_RCX, VT_T);
+}
+
+static void
+add_insn (VtMake *make, uint64_t rip)
+{
+  const VtBlockInsn insn = {
+    .host = make->e->at,
+    .block = make->number,
+    /* The end of a block may be the page's. */
+    .offset = (uint16_t) (rip - (make->block.rip & ~VT_PAGE_OFFSET)),
+  };
+
+  make->insn = make->b->insns->len;
+  g_array_append_val (make->b->insns, insn);
+}
+
+/* Returns: whether control may reach what follows. */
+static bool
+emit_insn (VtMake *make, const VtGuestInsn *g)
+{
+  switch (g->kind)
+    {
+    case VT_KIND_PLAIN:
+      vt_make_plain (make, g);
+      return true;
+    case VT_KIND_NOTHING:
+      return true;
+    case VT_KIND_LEA:
+      vt_make_lea (make, g);
+      return true;
+    case VT_KIND_PUSH:
+      vt_make_push (make, g);
+      return true;
+    case VT_KIND_POP:
+      vt_make_pop (make, g);
+      return true;
+    case VT_KIND_LEAVE:
+      vt_make_leave (make, g);
+      return true;
+    case VT_KIND_JCC:
+      vt_make_jcc (make, g);
+      return true;
+    case VT_KIND_COUNT:
+      vt_make_count (make, g);
+      return true;
+    case VT_KIND_JMP:
+      vt_make_jmp (make, g);
+      return false;
+    case VT_KIND_CALL:
+      vt_make_call (make, g);
+      return false;
+    case VT_KIND_RET:
+      vt_make_ret (make, g);
+      return false;
+    case VT_KIND_LAST:
+      emit_leave (make, vt_exit (VT_EXIT_INSN, make->insn));
+      return false;
+    default:
+      emit_leave (make, vt_exit (VT_EXIT_INSN, make->insn));
+      return true;
+    }
+}
+
+static bool
+ends (const VtGuestInsn *g)
+{
+  return g->kind == VT_KIND_LAST || g->kind == VT_KIND_JMP || g->kind == VT_KIND_CALL
+         || g->kind == VT_KIND_RET;
+}
+
+/* Returns: how many instructions the block gets. */
+static unsigned
+decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, bool *units)
+{
+  const uint64_t first = rip & ~VT_PAGE_OFFSET;
+  unsigned       n = 0;
+
+  *units = false;
+  while (n < VT_BLOCK_INSNS && rip - first < VT_PAGE
+         && vt_guest_decode (b, rip, page, mode, &b->guest[n]))
+    {
+      const VtGuestInsn *g = &b->guest[n++];
+      if (g->kind == VT_KIND_PLAIN && g->use.needs != VT_NEEDS_NOTHING)
+        *units = true;
+      rip = g->next;
+      if (ends (g))
+        break;
+    }
+  return n;
+}
+
+VtBlock *
+vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mode)
+{
+  VtMake make = { .b = b, .e = &b->emit, .mode = (uint8_t) mode };
+  bool   units, on = true;
+
+  if (b->emit.at + VT_BLOCK_BYTES > b->emit.end || vt_jump_table (b, mode) >= VT_JUMP_MODES
+      || b->insns->len > 1u << 24 || b->links->len > 1u << 24)
+    vt_blocks_flush (b);
+  VtCodePage *code = vt_blocks_page (b, gpa, page);
+  if (code == NULL || !code->settled)
+    return NULL;
+  const unsigned n = decode (b, rip, page, mode, &units);
+  /* A block that would leave at once is none. */
+  if (n == 0 || b->guest[0].kind == VT_KIND_INTERPRET || b->guest[0].kind == VT_KIND_LAST)
+    return NULL;
+
+  make.number = b->blocks->len;
+  make.block = (VtBlock){
+    .rip = rip,
+    .page = page,
+    .host = b->emit.at,
+    .first = b->insns->len,
+    .n = n,
+    .mode = (uint8_t) mode,
+    .units = units,
+  };
+  if (units)
+    emit_units (&make);
+  for (unsigned i = 0; i < n && on; i++)
+    {
+      add_insn (&make, b->guest[i].rip);
+      on = emit_insn (&make, &b->guest[i]);
+    }
+  add_insn (&make, b->guest[n - 1].next);
+  if (!on)
+    vt_block_insn (b, make.insn)->offset = VT_NOT_REACHED;
+  else
+    vt_make_branch (&make, b->guest[n - 1].rip, b->guest[n - 1].next);
+  for (unsigned i = 0; i < make.n_stubs; i++)
+    emit_stub (&make, &make.stub[i]);
+  make.block.dead_host = b->emit.at;
+  emit_leave (&make, vt_exit (VT_EXIT_DEAD, make.number));
+  vt_blocks_add (b, &make.block, code);
+  b->counts.blocks++;
+  b->counts.instructions += n;
+  return vt_block (b, make.number);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A block in the making.
+ */
+#pragma once
+
+#include "../host/examine.h"
+#include "../interpret/insn.h"
+#include "blocks.h"
+
+/* How an instruction is translated. */
+typedef enum
+{
+  VT_KIND_INTERPRET, /* Not: the interpreter does it, and the block goes on behind it. */
+  VT_KIND_LAST,      /* The same, and it doesn't come back behind it. */
+  VT_KIND_PLAIN,     /* As it stands, but for its memory operand and lent registers. */
+  VT_KIND_NOTHING,
+  VT_KIND_LEA,
+  VT_KIND_PUSH,
+  VT_KIND_POP,
+  VT_KIND_LEAVE,
+  VT_KIND_JCC,
+  VT_KIND_COUNT,     /* JRCXZ, LOOP and their kin. */
+  VT_KIND_JMP,
+  VT_KIND_CALL,
+  VT_KIND_RET,
+} VtKind;
+
+struct VtGuestInsn
+{
+  ZydisDecodedInstruction zydis;
+  ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
+  VtInsn                  insn;
+  VtUnitUse               use;
+  const ZydisDecodedOperand *memory; /* The operand that is accessed, or NULL. */
+  uint64_t                rip, next;
+  uint64_t                target; /* Of a direct jump. */
+  uint8_t                 kind;   /* VtKind */
+};
+
+/* guest.c: decodes what is at @rip of @page. Returns: false where that is no whole instruction of this page,
+ * or none at all. */
+bool vt_guest_decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, VtGuestInsn *out);
+
+/* Where RCX is while translated code uses it. */
+typedef enum
+{
+  VT_RCX_ITSELF,
+  VT_RCX_IN_G,
+  VT_RCX_IN_T,
+  VT_RCX_IN_MEMORY, /* fast.rcx */
+} VtRcx;
+
+/* Code that is written behind the block. */
+typedef struct
+{
+  uint32_t where;  /* The jump to it. */
+  bool     branch; /* It goes on at @target of instruction @rip, else it leaves with @exit. */
+  uint8_t  rcx;    /* VtRcx: to be put right first. */
+  uint32_t exit;
+  uint64_t rip, target;
+} VtStub;
+
+#define VT_BLOCK_STUBS (VT_BLOCK_INSNS * 8)
+
+typedef struct
+{
+  VtBlocks *b;
+  VtEmit   *e;
+  VtBlock   block;
+  uint32_t  number; /* The block's. */
+  uint32_t  insn;   /* The present instruction's. */
+  uint8_t   mode;
+  unsigned  n_stubs;
+  VtStub    stub[VT_BLOCK_STUBS];
+} VtMake;
+
+static inline uint32_t
+vt_exit (unsigned kind, uint32_t n)
+{
+  return (uint32_t) kind << VT_EXIT_SHIFT | n;
+}
+
+/* The jump at @where leaves with @exit. */
+void vt_make_stub (VtMake *make, uint32_t where, VtRcx rcx, uint32_t exit);
+
+/* access.c ---------------------------------------------------------------------------------------- */
+
+/* A guest's effective address: registers by number or VT_NONE. */
+typedef struct
+{
+  uint8_t  base, index, scale;
+  uint8_t  seg;  /* VT_CPU_FS, VT_CPU_GS, or VT_NONE. */
+  bool     narrow; /* 32-bit addresses. */
+  uint64_t disp;
+} VtGuestMem;
+
+VtGuestMem vt_guest_mem (const VtGuestInsn *g);
+
+/* What an access leaves: the host's operand, and scratch registers that it doesn't use. */
+typedef struct
+{
+  VtHostMem mem;
+  uint8_t   free[2];
+} VtAccess;
+
+/**
+ * vt_make_access:
+ * @wanted: how many free scratch registers are needed, 0 to 2.
+ *
+ * Checks by the TLB that @size bytes at @guest may be read or written, which leaves for the interpreter
+ * where that isn't known. No flag changes, and no register but the scratch ones.
+ */
+VtAccess vt_make_access (VtMake *make, VtGuestMem guest, unsigned size, bool write, unsigned wanted);
+
+/* plain.c ----------------------------------------------------------------------------------------- */
+
+void vt_make_plain (VtMake *make, const VtGuestInsn *g);
+void vt_make_lea (VtMake *make, const VtGuestInsn *g);
+void vt_make_push (VtMake *make, const VtGuestInsn *g);
+void vt_make_pop (VtMake *make, const VtGuestInsn *g);
+void vt_make_leave (VtMake *make, const VtGuestInsn *g);
+
+/* flow.c ------------------------------------------------------------------------------------------ */
+
+/* A jump from the instruction at @rip to @target. */
+void vt_make_branch (VtMake *make, uint64_t rip, uint64_t target);
+void vt_make_jcc (VtMake *make, const VtGuestInsn *g);
+void vt_make_count (VtMake *make, const VtGuestInsn *g);
+void vt_make_jmp (VtMake *make, const VtGuestInsn *g);
+void vt_make_call (VtMake *make, const VtGuestInsn *g);
+void vt_make_ret (VtMake *make, const VtGuestInsn *g);

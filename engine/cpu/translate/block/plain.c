@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Instructions that run as they stand, but for the memory operand and the lent registers; and those of the
+ * stack. An instruction that the host faults in has changed nothing yet: its registers are written back
+ * behind it.
+ */
+#include "make.h"
+
+static uint32_t
+lent_registers (const VtGuestInsn *g, bool written)
+{
+  uint32_t lent = 0;
+
+  for (unsigned i = 0; i < g->zydis.operand_count_visible; i++)
+    {
+      const ZydisDecodedOperand *o = &g->operands[i];
+      if (o->type == ZYDIS_OPERAND_TYPE_REGISTER
+          && (!written || (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)))
+        lent |= vt_unit_mentions (o);
+      /* LEA's. */
+      if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && !written && g->memory == NULL)
+        for (unsigned k = 0; k < 2; k++)
+          {
+            const ZydisRegister reg = k ? o->mem.index : o->mem.base;
+            if (ZydisRegisterGetClass (reg) == ZYDIS_REGCLASS_GPR64
+                || ZydisRegisterGetClass (reg) == ZYDIS_REGCLASS_GPR32)
+              lent |= 1u << ZydisRegisterGetId (reg);
+          }
+    }
+  return lent & 7u << VT_G;
+}
+
+static void
+emit_verbatim (VtMake *make, const VtGuestInsn *g)
+{
+  const uint32_t used = lent_registers (g, false), written = lent_registers (g, true);
+
+  for (unsigned r = VT_G; r <= VT_T; r++)
+    if (used >> r & 1)
+      vt_emit_load (make->e, true, r, VT_AT_GPR (r));
+  for (unsigned i = 0; i < g->insn.length; i++)
+    vt_emit8 (make->e, g->insn.bytes[i]);
+  for (unsigned r = VT_G; r <= VT_T; r++)
+    if (written >> r & 1)
+      vt_emit_store (make->e, true, r, VT_AT_GPR (r));
+}
+
+void
+vt_make_plain (VtMake *make, const VtGuestInsn *g)
+{
+  if (g->memory == NULL)
+    {
+      emit_verbatim (make, g);
+      return;
+    }
+  VtEmit        *e = make->e;
+  const uint32_t written = lent_registers (g, true);
+  uint8_t        reg = VT_NONE, vvvv = VT_NONE; /* The guest's in those fields, where lent. */
+
+  for (unsigned i = 0; i < g->zydis.operand_count_visible; i++)
+    {
+      const ZydisDecodedOperand *o = &g->operands[i];
+      if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && (vt_unit_mentions (o) & 7u << VT_G))
+        {
+          const uint8_t n = (uint8_t) ZydisRegisterGetId (o->reg.value);
+          const uint8_t gpr =
+              ZydisRegisterGetClass (o->reg.value) == ZYDIS_REGCLASS_GPR8 ? (uint8_t) (n - 4) : n;
+          if (o->encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG)
+            reg = gpr;
+          else
+            vvvv = gpr;
+        }
+    }
+  const bool     two = reg != VT_NONE && vvvv != VT_NONE && reg != vvvv;
+  const bool     write = (g->memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+  const VtAccess access = vt_make_access (make, vt_guest_mem (g),
+                                          g->memory->size / 8, write, two ? 2 : 1);
+  const uint8_t  reg_host = reg == VT_NONE ? VT_NONE : access.free[0];
+  const uint8_t  vvvv_host = vvvv == VT_NONE ? VT_NONE : two ? access.free[1] : access.free[0];
+
+  if (reg != VT_NONE)
+    vt_emit_load (e, true, reg_host, VT_AT_GPR (reg));
+  if (vvvv != VT_NONE && (two || reg == VT_NONE))
+    vt_emit_load (e, true, vvvv_host, VT_AT_GPR (vvvv));
+  vt_emit_rewritten (e, &g->zydis, g->insn.bytes, access.mem, reg_host, vvvv_host);
+  if (reg != VT_NONE && (written >> reg & 1))
+    vt_emit_store (e, true, reg_host, VT_AT_GPR (reg));
+  if (two && (written >> vvvv & 1))
+    vt_emit_store (e, true, vvvv_host, VT_AT_GPR (vvvv));
+  else if (reg == VT_NONE && vvvv != VT_NONE && (written >> vvvv & 1))
+    vt_emit_store (e, true, vvvv_host, VT_AT_GPR (vvvv));
+}
+
+void
+vt_make_lea (VtMake *make, const VtGuestInsn *g)
+{
+  const VtGuestMem m = vt_guest_mem (g);
+  const uint8_t    to = g->insn.operand[0].reg;
+
+  if (g->insn.base != VT_REG_RIP)
+    {
+      emit_verbatim (make, g);
+      return;
+    }
+  vt_emit_mov_imm (make->e, vt_is_lent (to) ? VT_T : to,
+                   g->insn.operand[0].size == 4 ? (uint32_t) m.disp : m.disp);
+  if (vt_is_lent (to))
+    vt_emit_store (make->e, true, VT_T, VT_AT_GPR (to));
+}
+
+/* The stack ---------------------------------------------------------------------------------------- */
+
+static VtGuestMem
+stack_at (unsigned base, int disp)
+{
+  return (VtGuestMem){ .base = (uint8_t) base,
+                       .index = VT_NONE,
+                       .scale = 1,
+                       .seg = VT_NONE,
+                       .disp = (uint64_t) (int64_t) disp };
+}
+
+static void
+emit_move_rsp (VtMake *make, unsigned from, int by)
+{
+  vt_emit_lea (make->e, true, VT_CPU_RSP,
+               (VtHostMem){ .base = (uint8_t) from, .index = VT_NONE, .disp = by });
+}
+
+void
+vt_make_push (VtMake *make, const VtGuestInsn *g)
+{
+  VtEmit          *e = make->e;
+  const VtOperand *o = &g->insn.operand[0];
+
+  if (o->kind == VT_OPERAND_MEM)
+    {
+      const VtAccess from = vt_make_access (make, vt_guest_mem (g), 8, false, 1);
+      vt_emit_load (e, true, from.free[0], from.mem);
+      vt_emit_store (e, true, from.free[0], VT_AT (fast.temp));
+    }
+  const VtAccess to = vt_make_access (make, stack_at (VT_CPU_RSP, -8), 8, true, 1);
+  if (o->kind == VT_OPERAND_IMM)
+    vt_emit_store_imm (e, true, to.mem, (int32_t) g->insn.imm[0]);
+  else if (o->kind == VT_OPERAND_MEM)
+    {
+      vt_emit_load (e, true, to.free[0], VT_AT (fast.temp));
+      vt_emit_store (e, true, to.free[0], to.mem);
+    }
+  else if (vt_is_lent (o->reg))
+    {
+      vt_emit_load (e, true, to.free[0], VT_AT_GPR (o->reg));
+      vt_emit_store (e, true, to.free[0], to.mem);
+    }
+  else
+    vt_emit_store (e, true, o->reg, to.mem);
+  emit_move_rsp (make, VT_CPU_RSP, -8);
+}
+
+void
+vt_make_pop (VtMake *make, const VtGuestInsn *g)
+{
+  VtEmit        *e = make->e;
+  const uint8_t  to = g->insn.operand[0].reg;
+  const VtAccess from = vt_make_access (make, stack_at (VT_CPU_RSP, 0), 8, false, 1);
+
+  if (to == VT_CPU_RSP)
+    {
+      vt_emit_load (e, true, VT_CPU_RSP, from.mem);
+      return;
+    }
+  vt_emit_load (e, true, vt_is_lent (to) ? from.free[0] : to, from.mem);
+  if (vt_is_lent (to))
+    vt_emit_store (e, true, from.free[0], VT_AT_GPR (to));
+  emit_move_rsp (make, VT_CPU_RSP, 8);
+}
+
+void
+vt_make_leave (VtMake *make, const VtGuestInsn *g)
+{
+  const VtAccess from = vt_make_access (make, stack_at (VT_CPU_RBP, 0), 8, false, 1);
+
+  vt_emit_load (make->e, true, from.free[0], from.mem);
+  emit_move_rsp (make, VT_CPU_RBP, 8);
+  vt_emit_mov (make->e, VT_CPU_RBP, from.free[0]);
+}

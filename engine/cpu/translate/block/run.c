@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The loop around translated code: finds or makes the block at RIP, runs it, and has the interpreter do
+ * what came out of it.
+ */
+#include "../host/unit.h"
+#include "../interpret/interpret.h"
+#include "blocks.h"
+
+/* What the host's flags hold of the guest's. */
+#define NATIVE_FLAGS (VT_FLAGS_STATUS | VT_FLAG_DF)
+/* How many instructions are interpreted at a time in modes that are not translated. */
+#define STRETCH 256u
+
+typedef struct
+{
+  VtCore   *core;
+  VtBlocks *b;
+  uint64_t  budget, done;
+  VtStep    step;
+} Run;
+
+static bool
+may_translate (const VtCore *core)
+{
+  return core->code_bits == 64 && !(core->rflags & (VT_FLAG_TF | VT_FLAG_RF)) && core->shadow == 0
+         && !core->align_check;
+}
+
+static unsigned
+mode_of (const VtCore *core)
+{
+  const uint64_t avx = VT_FEATURE_SSE | VT_FEATURE_AVX;
+  unsigned       mode = vt_mmu_data_set (core);
+
+  if (core->cr0 & VT_CR0_TS)
+    return mode;
+  if (!(core->cr0 & VT_CR0_EM))
+    mode |= VT_MODE_MMX | (core->cr4 & VT_CR4_OSFXSR ? VT_MODE_SSE : 0);
+  if ((core->cr4 & VT_CR4_OSXSAVE) && (core->xcr0 & avx) == avx)
+    mode |= VT_MODE_AVX;
+  return mode;
+}
+
+/* Translated pages have been written, or others have put pages under watch. */
+static void
+see_written (VtCore *core, VtBlocks *b)
+{
+  __atomic_fetch_and (&core->requests, ~VT_CORE_CODE, __ATOMIC_SEQ_CST);
+  g_mutex_lock (&b->lock);
+  for (guint i = 0; i < b->written->len; i++)
+    vt_blocks_page_written (b, b->written->pdata[i]);
+  g_ptr_array_set_size (b->written, 0);
+  g_mutex_unlock (&b->lock);
+  if (__atomic_exchange_n (&b->others, false, __ATOMIC_SEQ_CST))
+    {
+      const uint64_t epoch = vt_space_watch_epoch (core->space);
+      vt_mmu_drop_watched (core);
+      __atomic_store_n (&b->settled, epoch, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* Returns: whether there is something that ends the run. */
+static bool
+see_requests (VtCore *core, VtBlocks *b)
+{
+  const int requests = __atomic_load_n (&core->requests, __ATOMIC_RELAXED);
+
+  if (G_LIKELY (requests == 0))
+    return false;
+  if (requests & VT_CORE_CODE)
+    see_written (core, b);
+  if (requests & VT_CORE_FLUSH)
+    {
+      __atomic_fetch_and (&core->requests, ~VT_CORE_FLUSH, __ATOMIC_SEQ_CST);
+      vt_mmu_flush (&core->mmu);
+      vt_blocks_flush (b);
+    }
+  return (__atomic_load_n (&core->requests, __ATOMIC_RELAXED) & ~(VT_CORE_CODE | VT_CORE_FLUSH)) != 0;
+}
+
+static void
+interpret (Run *run, uint64_t n)
+{
+  uint64_t done = 0;
+
+  run->step = vt_interpret (run->core, MIN (n, run->budget - run->done), &done);
+  run->done += done;
+  run->b->counts.interpreted += done;
+}
+
+/* The block at RIP, or NULL: its page is not in the fetch TLB (which the interpreter's fetch will change), or
+ * it can't be translated. */
+static VtBlock *
+find (VtCore *core, VtBlocks *b, unsigned mode)
+{
+  const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
+  const uint64_t    linear = core->rip & ~VT_PAGE_OFFSET;
+  const VtTlbEntry *entry =
+      &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[linear / VT_PAGE % VT_TLB_ENTRIES];
+
+  if (entry->tag != linear)
+    return NULL;
+  if (b->jump_epoch != core->mmu.fetch_epoch)
+    vt_jump_clear (b);
+  uint8_t *page = (uint8_t *) (uintptr_t) (linear + entry->addend);
+  VtBlock *block = vt_blocks_find (b, core->rip, page, mode);
+  if (block == NULL)
+    block = vt_block_make (b, core->rip, page, entry->info & ~VT_PAGE_OFFSET, mode);
+  if (block)
+    vt_jump_fill (b, block);
+  return block;
+}
+
+static void
+enter (VtCore *core, VtBlocks *b, uint32_t host, bool units)
+{
+  VtFast *fast = &core->fast;
+  uint8_t kept[18];
+
+  fast->flags = (core->rflags & NATIVE_FLAGS) | VT_FLAG_FIXED;
+  fast->load = units;
+  if (units)
+    memcpy (kept, core->xsave + 6, sizeof kept);
+  b->counts.entries++;
+  vt_block_enter (core, (uint64_t) (uintptr_t) (b->area.execute + host));
+  /* The x87's pointers as the guest knows them: no instruction that would change them has run. */
+  if (units)
+    memcpy (core->xsave + 6, kept, sizeof kept);
+  core->rflags = (core->rflags & ~NATIVE_FLAGS) | (fast->flags & NATIVE_FLAGS);
+}
+
+/* Where translated code is entered: behind instruction @insn - 1, or at the block that begins with it. */
+typedef struct
+{
+  uint32_t host; /* 0: nowhere. */
+  uint32_t insn;
+  bool     units;
+} Entry;
+
+static Entry
+beginning (const VtBlock *block)
+{
+  return (Entry){ .host = block->host, .insn = block->first, .units = block->units };
+}
+
+/* Instruction @n, to which translated code has come from @from, is the interpreter's. Returns: where its block
+ * goes on. */
+static Entry
+interpret_insn (Run *run, uint32_t n, const Entry *from)
+{
+  static const Entry nowhere;
+  VtCore            *core = run->core;
+  VtBlocks          *b = run->b;
+  const VtBlockInsn  insn = *vt_block_insn (b, n), next = *vt_block_insn (b, n + 1);
+  const VtBlock     *block = vt_block (b, insn.block);
+  const uint64_t     page = block->rip & ~VT_PAGE_OFFSET;
+  const uint64_t     flushes = b->counts.flushes, epoch = core->mmu.fetch_epoch;
+
+  core->rip = page + insn.offset;
+  if (n != from->insn)
+    run->done++; /* Those before it. */
+  if (run->done >= run->budget || see_requests (core, b))
+    return nowhere;
+  interpret (run, 1);
+  if (run->step != VT_STEP_DONE || run->done >= run->budget || core->rip != page + next.offset
+      || __atomic_load_n (&core->requests, __ATOMIC_RELAXED) || b->counts.flushes != flushes
+      || core->mmu.fetch_epoch != epoch || !may_translate (core))
+    return nowhere;
+  block = vt_block (b, insn.block);
+  if (block->dead || block->mode != mode_of (core))
+    return nowhere;
+  return (Entry){ .host = next.host, .insn = n + 1, .units = block->units };
+}
+
+/* A jump from one block to another in its page. */
+static void
+follow (Run *run, uint32_t n)
+{
+  VtCore      *core = run->core;
+  VtBlocks    *b = run->b;
+  VtBlockLink *link = vt_block_link (b, n);
+  const uint32_t from = link->block;
+  const uint64_t flushes = b->counts.flushes;
+
+  core->rip = link->target;
+  if (link->patch == 0 || see_requests (core, b))
+    return;
+  VtBlock *block = find (core, b, vt_block (b, from)->mode);
+  if (block == NULL || b->counts.flushes != flushes || vt_block (b, from)->dead
+      || block->page != vt_block (b, from)->page)
+    return;
+  vt_emit_aim (&b->emit, vt_block_link (b, n)->patch, block->host);
+  core->fast.fresh = 1;
+}
+
+/* Enters, and goes in again wherever the same block goes on. */
+static void
+run_block (Run *run, Entry entry)
+{
+  VtCore   *core = run->core;
+  VtBlocks *b = run->b;
+
+  while (entry.host)
+    {
+      enter (core, b, entry.host, entry.units);
+      const Entry    from = entry;
+      const uint32_t n = core->fast.exit & ((1u << VT_EXIT_SHIFT) - 1);
+      entry.host = 0;
+      switch (core->fast.exit >> VT_EXIT_SHIFT)
+        {
+        case VT_EXIT_LINK:
+          run->done++;
+          follow (run, n);
+          break;
+        case VT_EXIT_UNITS:
+          core->rip = vt_block (b, n)->rip;
+          entry = beginning (vt_block (b, n));
+          break;
+        case VT_EXIT_DEAD:
+          core->rip = vt_block (b, n)->rip;
+          break;
+        case VT_EXIT_FAULT:
+          entry = interpret_insn (
+              run,
+              vt_blocks_insn_at (b, (uint32_t) (core->fast.fault_at
+                                                - (uint64_t) (uintptr_t) b->area.execute)),
+              &from);
+          break;
+        default:
+          entry = interpret_insn (run, n, &from);
+          break;
+        }
+    }
+}
+
+static void
+loop (Run *run)
+{
+  VtCore   *core = run->core;
+  VtBlocks *b = run->b;
+
+  while (run->step == VT_STEP_DONE && run->done < run->budget && !see_requests (core, b))
+    {
+      if (core->mp_state == VT_CPU_MP_HALTED)
+        run->step = VT_STEP_HALTED;
+      else if (!may_translate (core))
+        interpret (run, core->code_bits == 64 ? 1 : STRETCH);
+      else
+        {
+          const VtBlock *block = find (core, b, mode_of (core));
+          if (block)
+            run_block (run, beginning (block));
+          else
+            interpret (run, 1);
+        }
+    }
+}
+
+bool
+vt_translate_available (VtCore *core)
+{
+  if (core->blocks == NULL)
+    {
+      core->blocks = vt_blocks_new (core);
+      if (core->blocks == NULL)
+        return false;
+      core->fast.page_mask = ~VT_PAGE_OFFSET;
+      core->fast.entry_mask = (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry);
+      core->fast.jump_mask = (VT_JUMPS - 1) * sizeof (VtJump);
+      core->fast.leave = (uint64_t) (uintptr_t) vt_block_leave;
+      core->fast.features = vt_unit_features (core->unit) & ~VT_FEATURE_PKRU;
+      core->fast.image = core->xsave;
+      core->fast.absent = 1;
+    }
+  return true;
+}
+
+VtStep
+vt_translate (VtCore *core, uint64_t budget, uint64_t *done)
+{
+  Run           run = { .core = core, .budget = budget, .step = VT_STEP_DONE };
+  VtBlockThread saved;
+
+  if (!vt_translate_available (core))
+    return vt_interpret (core, budget, done);
+  run.b = core->blocks;
+  vt_block_thread_enter (run.b, &saved);
+  /* From here on this core writes past the watch of what is in its write tables, and must have seen to
+   * that first: as of the epoch that is read before. */
+  __atomic_store_n (&run.b->settled, 0, __ATOMIC_SEQ_CST);
+  const uint64_t epoch = vt_space_watch_epoch (core->space);
+  see_written (core, run.b);
+  if (__atomic_load_n (&run.b->settled, __ATOMIC_RELAXED) == 0)
+    __atomic_store_n (&run.b->settled, epoch, __ATOMIC_SEQ_CST);
+  loop (&run);
+  __atomic_store_n (&run.b->settled, UINT64_MAX, __ATOMIC_SEQ_CST);
+  vt_block_thread_leave (run.b, &saved);
+  if (done)
+    *done = run.done;
+  return run.step;
+}
+
+void
+vt_translate_counts (const VtCore *core, VtTranslateCounts *counts)
+{
+  *counts = core->blocks ? core->blocks->counts : (VtTranslateCounts){ 0 };
+}

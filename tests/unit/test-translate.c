@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The translator with whole programs of 64-bit mode: each is run by the interpreter too, and both must leave
+ * the same registers and the same memory. Single instructions are compared in test-interpret-host.c.
+ */
+#include "core-rig.h"
+#include "cpu/translate/block/translate.h"
+
+#define STACK 0x8000u
+#define LABEL(name) ".globl " #name "\n" #name ":\n"
+
+typedef struct
+{
+  CoreRig interpreted, translated;
+} Both;
+
+static void
+both_init (Both *both, const uint8_t *code, const uint8_t *end)
+{
+  CoreRig *const rigs[] = { &both->interpreted, &both->translated };
+
+  for (unsigned i = 0; i < G_N_ELEMENTS (rigs); i++)
+    {
+      core_rig_init (rigs[i]);
+      memcpy (rigs[i]->mem + 0x1000, code, (size_t) (end - code));
+      core_rig_long (rigs[i], 0x1000);
+    }
+}
+
+#define BOTH(name) \
+  Both both;       \
+  both_init (&both, code_##name, code_##name##_end)
+
+static void
+both_gate (Both *both, unsigned vector, uint32_t handler)
+{
+  core_gate (&both->interpreted, vector, SEL_CODE64, handler, 0x8e, 0);
+  core_gate (&both->translated, vector, SEL_CODE64, handler, 0x8e, 0);
+}
+
+/* Runs both to their HLT, compares, and returns what translating came to. */
+static VtTranslateCounts
+both_run (Both *both)
+{
+  CoreRig          *i = &both->interpreted, *t = &both->translated;
+  VtTranslateCounts counts;
+  uint64_t          done;
+
+  if (!vt_translate_available (t->core))
+    {
+      g_test_message ("this host has no executable memory or no BMI2: only the interpreter is tested");
+      core_rig_run (i);
+      return (VtTranslateCounts){ 0 };
+    }
+  core_rig_run (i);
+  const VtStep step = vt_translate (t->core, CORE_STEPS, &done);
+  if (step != VT_STEP_HALTED)
+    g_error ("ended with %d at %" G_GINT64_MODIFIER "x; fault %u error %x cr2 %" G_GINT64_MODIFIER "x",
+             (int) step, t->core->rip, t->core->fault.vector, t->core->fault.error, t->core->cr2);
+  g_assert_cmphex (t->core->rip, ==, i->core->rip);
+  for (unsigned r = 0; r < VT_CPU_GPRS; r++)
+    g_assert_cmphex (t->core->gpr[r], ==, i->core->gpr[r]);
+  g_assert_cmphex (t->core->rflags, ==, i->core->rflags);
+  g_assert_cmphex (t->core->cr2, ==, i->core->cr2);
+  g_assert_cmpmem (t->core->xsave, 28, i->core->xsave, 28);
+  g_assert_cmpmem (t->core->xsave + 32, 384, i->core->xsave + 32, 384);
+  g_assert_cmpmem (t->mem, CORE_RAM, i->mem, CORE_RAM);
+  g_assert_cmpstr (t->output->str, ==, i->output->str);
+  vt_translate_counts (t->core, &counts);
+  return counts;
+}
+
+static void
+both_finish (Both *both)
+{
+  core_rig_finish (&both->interpreted);
+  core_rig_finish (&both->translated);
+}
+
+/* Programs ---------------------------------------------------------------------------------------- */
+
+/* Loops, calls, indirect jumps and calls, a jump table, all of them with flags that live across. */
+CORE_CODE (
+    flow, 64,
+    "xorl %eax, %eax\n movl $1000, %ecx\n xorl %r9d, %r9d\n movl $7, %r10d\n stc\n"
+    "1: adcq %rcx, %rax\n leaq 1(%r9), %r9\n pushq %rax\n call 2f\n popq %rbx\n"
+    "   movq %rcx, %rdx\n andl $3, %edx\n leaq 9f(%rip), %rsi\n movslq (%rsi,%rdx,4), %rdx\n"
+    "   addq %rsi, %rdx\n cmpq %rax, %rbx\n jmpq *%rdx\n"
+    "3: adcl $1, %r10d\n jmp 8f\n 4: sbbl $2, %r10d\n jmp 8f\n 5: xorq %r9, %r10\n jmp 8f\n"
+    "6: leaq 2f(%rip), %r11\n callq *%r11\n"
+    "8: cmpq $500, %rcx\n jb 7f\n rolq $3, %r10\n"
+    "7: loop 1b\n jrcxz 1f\n hlt\n 1: pushfq\n popq %r15\n"
+    "movq %r9, 0x3000\n movq %r10, 0x3008\n hlt\n"
+    "2: xorq %rcx, %rax\n rcrq $1, %rax\n ret\n"
+    ".balign 4\n 9: .long 3b - 9b, 4b - 9b, 5b - 9b, 6b - 9b\n");
+
+static void
+test_flow (void)
+{
+  BOTH (flow);
+  const VtTranslateCounts counts = both_run (&both);
+  /* It runs by itself once it is translated. */
+  g_assert_cmpuint (counts.interpreted, <, 200);
+  both_finish (&both);
+}
+
+/* Across pages: code that continues in the next page, an instruction on the border, calls there and back. */
+CORE_CODE (pages, 64,
+           "movl $300, %ecx\n xorl %eax, %eax\n"
+           "1: call 2f\n subl $1, %ecx\n jnz 1b\n hlt\n"
+           ".fill 4096 - 12 - 24, 1, 0x90\n"
+           "2: addl %ecx, %eax\n nop\n nop\n nop\n nop\n movabs $0x123456789abcdef0, %rdx\n"
+           "addq %rdx, %rax\n leaq 3f(%rip), %r9\n jmpq *%r9\n .fill 4200, 1, 0x90\n"
+           "3: xorq %rdx, %rax\n ret\n");
+
+static void
+test_pages (void)
+{
+  BOTH (pages);
+  both_run (&both);
+  both_finish (&both);
+}
+
+/* Memory: all forms, page crossing, a loop over more pages than the TLB has entries for one index. */
+CORE_CODE (
+    memory, 64,
+    "movl $0x200000, %ebx\n movl $0x2ff0, %edi\n xorl %eax, %eax\n movl $64, %ecx\n"
+    "1: addq %rcx, (%rdi)\n adcb $1, 7(%rdi)\n movzbl 3(%rdi), %edx\n movq %rdx, %r11\n"
+    "   addq %r11, 8(%rdi,%rcx,2)\n addq %rdi, %rax\n xchgq %r11, 0x100(%rdi)\n incq %rdi\n"
+    "   decl %ecx\n jnz 1b\n"
+    "movl $1000, %ecx\n movl $0x10, %r8d\n"
+    "2: movq %rax, (%rbx)\n addq 0x1000(%rbx), %rax\n lock xaddq %rcx, 8(%rbx)\n"
+    "   cmpxchgq %r8, 16(%rbx)\n movq 8(%rbx), %rcx\n addq $4096, %rbx\n cmpq $0x3f0000, %rbx\n"
+    "   jb 3f\n movl $0x200008, %ebx\n 3: decl %r8d\n cmpl $-2000, %r8d\n jne 2b\n hlt\n");
+
+static void
+test_memory (void)
+{
+  BOTH (memory);
+  both_run (&both);
+  both_finish (&both);
+}
+
+/* Stores into code: of the next instruction, of the loop's own body, of a function in another page, and by
+ * the other half of a store that crosses into a page of code. */
+CORE_CODE (
+    modify, 64,
+    "movl $200, %ecx\n xorl %eax, %eax\n"
+    "1: movb %cl, 2f+1(%rip)\n 2: addb $0, %al\n movl %ecx, 3f+1(%rip)\n call 3f\n"
+    "   addl %edx, %eax\n leal -1(%rcx,%rcx), %r9d\n movl %r9d, 4f-1(%rip)\n call base + 0x9000\n"
+    "   addl $0x01010101, 0x9001\n addl %edx, %eax\n rorl $1, %eax\n decl %ecx\n jnz 1b\n hlt\n"
+    "3: movl $0, %edx\n ret\n .byte 0xc7\n 4: .long 0\n .fill 16, 1, 0x90\n");
+
+static void
+test_modify (void)
+{
+  static const uint8_t function[] = { 0xba, 0, 0, 0, 0, 0xc3 }; /* movl $0, %edx; ret */
+  BOTH (modify);
+
+  memcpy (both.interpreted.mem + 0x9000, function, sizeof function);
+  memcpy (both.translated.mem + 0x9000, function, sizeof function);
+  const VtTranslateCounts counts = both_run (&both);
+  if (counts.blocks)
+    g_assert_cmpuint (counts.written, >=, 200);
+  both_finish (&both);
+}
+
+/* The same address is other code: by another page, by INVLPG and by CR3, jumped to directly and by a
+ * pointer, from this page and from its neighbour. */
+CORE_CODE (remap, 64,
+           "movl $20, %ecx\n xorl %ebx, %ebx\n movl $0x30000, %esi\n"
+           "1: call base + 0x21000\n addl %eax, %ebx\n leaq 0x21000, %r10\n callq *%r10\n"
+           "   imull $3, %ebx\n addl %eax, %ebx\n"
+           "   movq 0x13108, %rax\n xorq $0x3000, %rax\n movq %rax, 0x13108\n" /* 22000 or 21000. */
+           "   testl $1, %ecx\n jz 2f\n invlpg 0x21000\n jmp 3f\n"
+           "2: movq %cr3, %rdx\n movq %rdx, %cr3\n"
+           "3: decl %ecx\n jnz 1b\n hlt\n");
+
+static void
+test_remap (void)
+{
+  static const uint8_t first[] = { 0xb8, 1, 0, 0, 0, 0xc3 }, second[] = { 0xb8, 2, 0, 0, 0, 0xc3 };
+  BOTH (remap);
+  CoreRig *const rigs[] = { &both.interpreted, &both.translated };
+
+  for (unsigned i = 0; i < 2; i++)
+    {
+      memcpy (rigs[i]->mem + 0x21000, first, sizeof first);
+      memcpy (rigs[i]->mem + 0x22000, second, sizeof second);
+    }
+  both_run (&both);
+  both_finish (&both);
+}
+
+/* Faults in the middle of blocks, whose handlers go back: #PF that is mended, #DE and #UD that are stepped
+ * over, with the state of that very instruction. */
+CORE_CODE (
+    faults, 64,
+    "movl $0x40000, %ebx\n movl $5, %ecx\n xorl %r12d, %r12d\n movl $0x77, %r9d\n"
+    "1: stc\n movl %ecx, %eax\n cltd\n adcq %r9, (%rbx)\n adcl $0, %r12d\n"
+    "   xorl %edi, %edi\n divl %edi\n ud2\n addl %eax, %r12d\n addq $4096, %rbx\n"
+    "   pushq (%rbx)\n popq %r13\n loop 1b\n hlt\n" LABEL (
+        faults_page) "pushq %rax\n pushq %rdx\n movq %cr2, %rax\n movq %rax, %rdx\n shrq $12, %rdx\n"
+                     "addq %rax, 0x3000\n orq $1, 0x13000(,%rdx,8)\n invlpg (%rax)\n"
+                     "popq %rdx\n popq %rax\n incl 0x3008\n addq $8, %rsp\n iretq\n" LABEL (
+                         faults_divide) "incl 0x3010\n addq $2, (%rsp)\n iretq\n" LABEL (
+                             faults_undefined) "incl 0x3018\n addq $2, (%rsp)\n iretq\n");
+extern const uint8_t faults_page[], faults_divide[], faults_undefined[];
+
+static void
+test_faults (void)
+{
+  BOTH (faults);
+  both_gate (&both, VT_EXC_PF, CORE_AT (faults, faults_page));
+  both_gate (&both, VT_EXC_DE, CORE_AT (faults, faults_divide));
+  both_gate (&both, VT_EXC_UD, CORE_AT (faults, faults_undefined));
+  for (unsigned p = 0; p < 8; p++)
+    {
+      *core_pte (&both.interpreted, 0x40000 + p * 0x1000) &= (uint8_t) ~1;
+      *core_pte (&both.translated, 0x40000 + p * 0x1000) &= (uint8_t) ~1;
+    }
+  both_run (&both);
+  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x3008), ==, 6);
+  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x3010), ==, 5);
+  both_finish (&both);
+}
+
+/* The units: SSE with memory that misses and crosses, a misaligned operand (#GP), CR0.TS (#NM), x87 between,
+ * an unmasked exception (#XM). */
+CORE_CODE (
+    units, 64,
+    "movl $0x200000, %ebx\n movl $100, %ecx\n cvtsi2sd %ecx, %xmm1\n movapd %xmm1, %xmm8\n fld1\n"
+    "1: addsd %xmm8, %xmm1\n movsd %xmm1, 0x1ffc(%rbx)\n mulsd 0x1ffc(%rbx), %xmm8\n sqrtsd %xmm8, %xmm8\n"
+    "   faddl 0x1ffc(%rbx)\n movaps %xmm1, (%rbx)\n pxor (%rbx), %xmm2\n pmuludq %xmm1, %xmm2\n"
+    "   movq %xmm2, %r10\n addq %r10, %rdx\n addq $0x1010, %rbx\n decl %ecx\n jnz 1b\n"
+    "movups %xmm2, 0x3001\n movaps 0x3008, %xmm3\n" /* #GP */
+    "movq %cr0, %rax\n orl $8, %eax\n movq %rax, %cr0\n addsd %xmm1, %xmm2\n" /* #NM */
+    "movl $0x1d80, 0x3040\n ldmxcsr 0x3040\n xorps %xmm4, %xmm4\n divss %xmm4, %xmm1\n" /* #XM */
+    "fstpl 0x3050\n stmxcsr 0x3058\n hlt\n" LABEL (
+        units_gp) "incl 0x3060\n addq $8, %rsp\n addq $8, (%rsp)\n iretq\n" LABEL (
+            units_nm) "incl 0x3064\n clts\n iretq\n" LABEL (units_xm) "incl 0x3068\n addq $4, (%rsp)\n iretq\n");
+extern const uint8_t units_gp[], units_nm[], units_xm[];
+
+static void
+test_units (void)
+{
+  BOTH (units);
+  both_gate (&both, VT_EXC_GP, CORE_AT (units, units_gp));
+  both_gate (&both, VT_EXC_NM, CORE_AT (units, units_nm));
+  both_gate (&both, VT_EXC_XM, CORE_AT (units, units_xm));
+  both_run (&both);
+  for (unsigned at = 0x3060; at <= 0x3068; at += 4)
+    g_assert_cmpuint (vt_ld32 (both.translated.mem + at), ==, 1);
+  both_finish (&both);
+}
+
+/* What the interpreter does in between: strings, flags to memory, CPUID's like, ports, shadows. */
+CORE_CODE (mixed, 64,
+           "movl $0x3000, %edi\n movl $0x1000, %esi\n movl $100, %ecx\n cld\n rep movsb\n"
+           "movl $50, %ebx\n"
+           "1: stc\n pushfq\n popq %r9\n adcq %r9, %r10\n movl %ebx, %eax\n movw $0x500, %dx\n"
+           "   outl %eax, %dx\n inl %dx, %eax\n addq %rax, %r11\n cli\n sti\n nop\n movw %ds, %ax\n"
+           "   movw %ax, %ss\n pushq %r11\n popq %r14\n xlatb\n btsq %rbx, 0x3800\n"
+           "   addb %ah, 0x3900(%rbx)\n enter $16, $1\n leave\n std\n stosb\n cld\n decl %ebx\n jnz 1b\n"
+           "movb $0x2a, %al\n movw $0x402, %dx\n outb %al, %dx\n hlt\n");
+
+static void
+test_mixed (void)
+{
+  BOTH (mixed);
+  both_run (&both);
+  both_finish (&both);
+}
+
+/* Modes: from real mode through 32 bits to 64, and down to compatibility mode and back. */
+CORE_CODE (modes, 64,
+           "movl $30, %ebp\n"
+           "1: addl %ebp, 0x3000\n pushq $8\n pushq $(2f - base)\n lretq\n .code32\n"
+           "2: addl %ebp, 0x3004\n decl %ebp\n ljmpl $24, $(3f - base)\n .code64\n"
+           "3: testl %ebp, %ebp\n jnz 1b\n hlt\n");
+
+static void
+test_modes (void)
+{
+  BOTH (modes);
+  both_run (&both);
+  both_finish (&both);
+}
+
+/* Others ------------------------------------------------------------------------------------------ */
+
+CORE_CODE (forever, 64, "1: incq %rax\n movq %rax, 0x3000\n jmp 1b\n");
+
+static void *
+stop_cb (void *data)
+{
+  CoreRig *rig = data;
+
+  /* Until it runs. */
+  while (vt_ld64 (rig->mem + 0x3000) < 1000)
+    g_thread_yield ();
+  vt_core_request (rig->core, VT_CORE_STOP);
+  return NULL;
+}
+
+/* A loop that never leaves translated code ends when it's asked to, and goes on afterwards. */
+static void
+test_request (void)
+{
+  CoreRig rig;
+
+  core_rig_init (&rig);
+  CORE_PUT (&rig, forever);
+  core_rig_long (&rig, 0x1000);
+  for (unsigned i = 0; i < 3; i++)
+    {
+      vt_st64 (rig.mem + 0x3000, 0);
+      rig.core->gpr[VT_CPU_RAX] = 0;
+      GThread *thread = g_thread_new ("stop", stop_cb, &rig);
+      g_assert_cmpint (vt_translate (rig.core, UINT64_MAX, NULL), ==, VT_STEP_DONE);
+      g_thread_join (thread);
+      g_assert_cmphex (rig.core->requests, ==, VT_CORE_STOP);
+      g_assert_cmpuint (rig.core->gpr[VT_CPU_RAX], >=, 1000);
+      rig.core->requests = 0;
+    }
+  core_rig_finish (&rig);
+}
+
+/* Code that a device writes, while it runs. */
+CORE_CODE (dma, 64,
+           "1: call base + 0x9000\n incl 0xa040\n cmpl $0, 0xa000\n je 1b\n"
+           "movq %cr3, %rax\n movq %rax, %cr3\n call base + 0x9000\n hlt\n");
+
+static void *
+dma_cb (void *data)
+{
+  static const uint8_t second[] = { 0xba, 5, 0, 0, 0, 0xc3 }, one = 1;
+  CoreRig             *rig = data;
+  VtMemory            *memory = vt_memory_new (rig->space);
+
+  while (vt_ld32 (rig->mem + 0xa040) < 1000)
+    g_thread_yield ();
+  g_assert_true (vt_memory_write (memory, 0x9000, second, sizeof second));
+  g_assert_true (vt_memory_write (memory, 0xa000, &one, 1));
+  vt_memory_free (memory);
+  return NULL;
+}
+
+static void
+test_dma (void)
+{
+  static const uint8_t first[] = { 0xba, 0, 0, 0, 0, 0xc3 };
+  CoreRig              rig;
+
+  core_rig_init (&rig);
+  CORE_PUT (&rig, dma);
+  memcpy (rig.mem + 0x9000, first, sizeof first);
+  core_rig_long (&rig, 0x1000);
+  GThread *thread = g_thread_new ("dma", dma_cb, &rig);
+  g_assert_cmpint (vt_translate (rig.core, UINT64_MAX, NULL), ==, VT_STEP_HALTED);
+  g_thread_join (thread);
+  g_assert_cmpuint (rig.core->gpr[VT_CPU_RDX], ==, 5);
+  core_rig_finish (&rig);
+}
+
+/* Code that another core writes: that one puts a number into a function and says so; this one, told,
+ * serializes, calls it, and answers with what it got. */
+CORE_CODE (writer, 64,
+           "movl $1, %ecx\n"
+           "1: movl %ecx, 0x9001\n movl %ecx, 0xa000\n"
+           "2: pause\n cmpl %ecx, 0xa040\n jne 2b\n incl %ecx\n cmpl $3000, %ecx\n jne 1b\n hlt\n");
+CORE_CODE (reader, 64,
+           "movl $1, %ecx\n"
+           "1: pause\n cmpl %ecx, 0xa000\n jne 1b\n movq %cr3, %rax\n movq %rax, %cr3\n call base + 0x9000\n"
+           "cmpl %edx, %ecx\n jne 3f\n movl %ecx, 0xa040\n incl %ecx\n cmpl $3000, %ecx\n jne 1b\n"
+           "movl $1, %esi\n hlt\n 3: movl $2, %esi\n movl $-1, 0xa040\n hlt\n");
+
+typedef struct
+{
+  VtCore *core;
+  VtStep  step;
+} Other;
+
+static void *
+other_cb (void *data)
+{
+  Other *other = data;
+
+  other->step = vt_translate (other->core, UINT64_MAX, NULL);
+  return NULL;
+}
+
+static void
+test_other_core (void)
+{
+  static const uint8_t  function[] = { 0xba, 0, 0, 0, 0, 0xc3 };
+  CoreRig               rig;
+  g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
+  Other                 writer = { 0 };
+
+  core_rig_init (&rig);
+  CORE_PUT (&rig, reader);
+  memcpy (rig.mem + 0x2000, code_writer, (size_t) (code_writer_end - code_writer));
+  memcpy (rig.mem + 0x9000, function, sizeof function);
+  core_rig_long (&rig, 0x1000);
+  vt_core_store (rig.core, state);
+  writer.core = vt_core_new (rig.space, &core_rig_ops, &rig);
+  state->rip = 0x2000;
+  state->gpr[VT_CPU_RSP] = 0x7000;
+  vt_core_load (writer.core, state);
+
+  GThread *thread = g_thread_new ("writer", other_cb, &writer);
+  g_assert_cmpint (vt_translate (rig.core, UINT64_MAX, NULL), ==, VT_STEP_HALTED);
+  vt_core_request (writer.core, VT_CORE_STOP);
+  g_thread_join (thread);
+  g_assert_cmpuint (rig.core->gpr[VT_CPU_RSI], ==, 1);
+  vt_core_free (writer.core);
+  core_rig_finish (&rig);
+}
+
+/* RAM that is moved takes its code along. */
+static void
+test_flush (void)
+{
+  CoreRig rig;
+
+  core_rig_init (&rig);
+  CORE_PUT (&rig, flow);
+  core_rig_long (&rig, 0x1000);
+  vt_core_request (rig.core, VT_CORE_FLUSH);
+  g_assert_cmpint (vt_translate (rig.core, CORE_STEPS, NULL), ==, VT_STEP_HALTED);
+  g_assert_cmphex (rig.core->requests, ==, 0);
+  core_rig_finish (&rig);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/translate/flow", test_flow);
+  g_test_add_func ("/translate/pages", test_pages);
+  g_test_add_func ("/translate/memory", test_memory);
+  g_test_add_func ("/translate/modify", test_modify);
+  g_test_add_func ("/translate/remap", test_remap);
+  g_test_add_func ("/translate/faults", test_faults);
+  g_test_add_func ("/translate/units", test_units);
+  g_test_add_func ("/translate/mixed", test_mixed);
+  g_test_add_func ("/translate/modes", test_modes);
+  g_test_add_func ("/translate/request", test_request);
+  g_test_add_func ("/translate/dma", test_dma);
+  g_test_add_func ("/translate/other-core", test_other_core);
+  g_test_add_func ("/translate/flush", test_flush);
+  return g_test_run ();
+}
