@@ -116,11 +116,14 @@ class Server:
                                     stderr=self.errors, text=True, bufsize=1,
                                     env=dict(env, VITRINE_TRACE=trace) if trace else env)
     self.lines = queue.Queue()
+    self.hints = [] # Other sizes that the machine was asked for.
     threading.Thread(target=self.read, daemon=True).start()
     self.port = int(self.wait("port ").split()[1])
 
   def read(self):
     for line in self.process.stdout:
+      if line.startswith("hint "):
+        self.hints.append(line.strip())
       self.lines.put(line.strip())
     self.lines.put(None)
 
@@ -239,7 +242,7 @@ def monitors(config, sizes=None):
 
 
 def agent_nonsense(server):
-  """There is no agent to talk to."""
+  """There is no agent to talk to: nothing of it comes to the machine, another size for the screen neither."""
   def one(count, flags, *monitor):
     return struct.pack("<II", count, flags) + b"".join(struct.pack("<IIIii", *m) for m in monitor)
 
@@ -259,6 +262,9 @@ def agent_nonsense(server):
     tolerate(viewer.main.send, 107, bytes(2048))
     tolerate(viewer.main.send, 108, struct.pack("<I", 0xffffffff))
     viewer.close()
+  server.alive()
+  if server.hints:
+    raise SystemExit(f"not ok - the machine was asked for another size: {server.hints}")
 
 
 def departures(server):
@@ -271,6 +277,14 @@ def departures(server):
     display.send_raw(part)
     display.close()
     viewer.close()
+  # The main channel first, while the library makes the display channel: nothing of it may be left over.
+  for _ in range(20):
+    viewer = Viewer(server.port, ())
+    display = Channel(server.port, DISPLAY, viewer.session, channel_caps=(0,))
+    display.send_raw(init)
+    viewer.close()
+    tolerate(display.expect, 0xffff)
+    display.close()
   before = time.monotonic()
   viewer = Viewer(server.port, ())
   display = Channel(server.port, DISPLAY, viewer.session, channel_caps=(0,))
