@@ -14,8 +14,8 @@ import accessible
 from accessible import Gone
 from machine import BUILD, Failure, PATIENCE, VITRINE, expect, main
 
-# The toolkit's own complaints are failures of ours.
-COMPLAINT = re.compile(r"^.*\b(?:WARNING|CRITICAL|ERROR) \*\*.*$", re.M)
+# The toolkit's own complaints are failures of ours, and so are the sanitizers'.
+COMPLAINT = re.compile(r"^.*(?:\b(?:WARNING|CRITICAL|ERROR) \*\*|Sanitizer: |: runtime error: ).*$", re.M)
 
 # Programs on the desktop that are not ours.
 GUESTS = ("remote-viewer",)
