@@ -21,129 +21,58 @@ unpack (uint64_t flags, uint32_t packed)
 #define BEFORE "addb $127, %%al\n\tsahf\n\t"
 #define AFTER "\n\tlahf\n\tseto %%al"
 
-#define TWO(type, text)                                                                            \
+/* The operands of an instruction, each with the modifier of its width: b, w, k or q. */
+#define Y_X(w) " %" #w "[y], %" #w "[x]"
+#define X(w) " %" #w "[x]"
+#define CL_X(w) " %%cl, %" #w "[x]"
+#define CL_Y_X(w) " %%cl, %" #w "[y], %" #w "[x]"
+
+/* The instruction at one width; what it reads besides x is given as constraints. */
+#define WIDTH(type, text, ...)                                                                     \
   {                                                                                                \
     type x = (type) a, y = (type) b;                                                               \
-    __asm__ (BEFORE text AFTER : [x] "+q"(x), [f] "+a"(f) : [y] "q"(y) : "cc");                    \
+    (void) y;                                                                                      \
+    __asm__ (BEFORE text AFTER : [x] "+q"(x), [f] "+a"(f) : __VA_ARGS__ : "cc");                   \
     r = x;                                                                                         \
     break;                                                                                         \
   }
 
-#define BINARY(name, text)                                                                         \
-  uint64_t name (uint64_t a, uint64_t b, unsigned size, uint64_t *flags)                           \
+#define WORDS(insn, operands, ...)                                                                 \
+  case 2:                                                                                          \
+    WIDTH (uint16_t, insn "w" operands (w), __VA_ARGS__)                                           \
+  case 4:                                                                                          \
+    WIDTH (uint32_t, insn "l" operands (k), __VA_ARGS__)                                           \
+  default:                                                                                         \
+    WIDTH (uint64_t, insn "q" operands (q), __VA_ARGS__)
+
+#define BYTES(insn, operands, ...)                                                                 \
+  case 1:                                                                                          \
+    WIDTH (uint8_t, insn "b" operands (b), __VA_ARGS__)                                            \
+  WORDS (insn, operands, __VA_ARGS__)
+
+#define FUNCTION(name, parameters, cases)                                                          \
+  uint64_t name parameters                                                                         \
   {                                                                                                \
     uint32_t f = pack (*flags);                                                                    \
     uint64_t r;                                                                                    \
     switch (size)                                                                                  \
       {                                                                                            \
-      case 1:                                                                                      \
-        TWO (uint8_t, text "b %b[y], %b[x]")                                                       \
-      case 2:                                                                                      \
-        TWO (uint16_t, text "w %w[y], %w[x]")                                                      \
-      case 4:                                                                                      \
-        TWO (uint32_t, text "l %k[y], %k[x]")                                                      \
-      default:                                                                                     \
-        TWO (uint64_t, text "q %q[y], %q[x]")                                                      \
+        cases                                                                                      \
       }                                                                                            \
     *flags = unpack (*flags, f);                                                                   \
     return r;                                                                                      \
   }
 
+#define PLAIN (uint64_t a, uint64_t b, unsigned size, uint64_t *flags)
+#define COUNTED (uint64_t a, uint64_t b, unsigned count, unsigned size, uint64_t *flags)
+
+#define BINARY(name, insn) FUNCTION (name, PLAIN, BYTES (insn, Y_X, [y] "q"(y)))
+#define UNARY(name, insn) FUNCTION (name, PLAIN, BYTES (insn, X, [y] "q"(y)))
+#define SHIFT(name, insn) FUNCTION (name, PLAIN, BYTES (insn, CL_X, "c"((uint8_t) b)))
 /* Without a byte form. */
-#define WORDS(name, text)                                                                          \
-  uint64_t name (uint64_t a, uint64_t b, unsigned size, uint64_t *flags)                           \
-  {                                                                                                \
-    uint32_t f = pack (*flags);                                                                    \
-    uint64_t r;                                                                                    \
-    switch (size)                                                                                  \
-      {                                                                                            \
-      case 2:                                                                                      \
-        TWO (uint16_t, text "w %w[y], %w[x]")                                                      \
-      case 4:                                                                                      \
-        TWO (uint32_t, text "l %k[y], %k[x]")                                                      \
-      default:                                                                                     \
-        TWO (uint64_t, text "q %q[y], %q[x]")                                                      \
-      }                                                                                            \
-    *flags = unpack (*flags, f);                                                                   \
-    return r;                                                                                      \
-  }
-
-#define UNARY(name, text)                                                                          \
-  uint64_t name (uint64_t a, uint64_t b, unsigned size, uint64_t *flags)                           \
-  {                                                                                                \
-    uint32_t f = pack (*flags);                                                                    \
-    uint64_t r;                                                                                    \
-    switch (size)                                                                                  \
-      {                                                                                            \
-      case 1:                                                                                      \
-        TWO (uint8_t, text "b %b[x]")                                                              \
-      case 2:                                                                                      \
-        TWO (uint16_t, text "w %w[x]")                                                             \
-      case 4:                                                                                      \
-        TWO (uint32_t, text "l %k[x]")                                                             \
-      default:                                                                                     \
-        TWO (uint64_t, text "q %q[x]")                                                             \
-      }                                                                                            \
-    *flags = unpack (*flags, f);                                                                   \
-    return r;                                                                                      \
-  }
-
-#define COUNTED(type, text)                                                                        \
-  {                                                                                                \
-    type x = (type) a;                                                                             \
-    __asm__ (BEFORE text AFTER : [x] "+q"(x), [f] "+a"(f) : "c"((uint8_t) b) : "cc");              \
-    r = x;                                                                                         \
-    break;                                                                                         \
-  }
-
-#define SHIFT(name, text)                                                                          \
-  uint64_t name (uint64_t a, uint64_t b, unsigned size, uint64_t *flags)                           \
-  {                                                                                                \
-    uint32_t f = pack (*flags);                                                                    \
-    uint64_t r;                                                                                    \
-    switch (size)                                                                                  \
-      {                                                                                            \
-      case 1:                                                                                      \
-        COUNTED (uint8_t, text "b %%cl, %b[x]")                                                    \
-      case 2:                                                                                      \
-        COUNTED (uint16_t, text "w %%cl, %w[x]")                                                   \
-      case 4:                                                                                      \
-        COUNTED (uint32_t, text "l %%cl, %k[x]")                                                   \
-      default:                                                                                     \
-        COUNTED (uint64_t, text "q %%cl, %q[x]")                                                   \
-      }                                                                                            \
-    *flags = unpack (*flags, f);                                                                   \
-    return r;                                                                                      \
-  }
-
-#define FILLED(type, text)                                                                         \
-  {                                                                                                \
-    type x = (type) a, y = (type) b;                                                               \
-    __asm__ (BEFORE text AFTER                                                                     \
-             : [x] "+r"(x), [f] "+a"(f)                                                            \
-             : [y] "r"(y), "c"((uint8_t) count)                                                    \
-             : "cc");                                                                              \
-    r = x;                                                                                         \
-    break;                                                                                         \
-  }
-
-#define DOUBLE(name, text)                                                                         \
-  uint64_t name (uint64_t a, uint64_t b, unsigned count, unsigned size, uint64_t *flags)           \
-  {                                                                                                \
-    uint32_t f = pack (*flags);                                                                    \
-    uint64_t r;                                                                                    \
-    switch (size)                                                                                  \
-      {                                                                                            \
-      case 2:                                                                                      \
-        FILLED (uint16_t, text "w %%cl, %w[y], %w[x]")                                             \
-      case 4:                                                                                      \
-        FILLED (uint32_t, text "l %%cl, %k[y], %k[x]")                                             \
-      default:                                                                                     \
-        FILLED (uint64_t, text "q %%cl, %q[y], %q[x]")                                             \
-      }                                                                                            \
-    *flags = unpack (*flags, f);                                                                   \
-    return r;                                                                                      \
-  }
+#define WIDE(name, insn) FUNCTION (name, PLAIN, WORDS (insn, Y_X, [y] "q"(y)))
+#define DOUBLE(name, insn)                                                                         \
+  FUNCTION (name, COUNTED, WORDS (insn, CL_Y_X, [y] "q"(y), "c"((uint8_t) count)))
 
 BINARY (vt_alu_add, "add")
 BINARY (vt_alu_adc, "adc")
@@ -163,15 +92,15 @@ SHIFT (vt_alu_rcr, "rcr")
 SHIFT (vt_alu_shl, "shl")
 SHIFT (vt_alu_shr, "shr")
 SHIFT (vt_alu_sar, "sar")
-WORDS (vt_alu_bt, "bt")
-WORDS (vt_alu_bts, "bts")
-WORDS (vt_alu_btr, "btr")
-WORDS (vt_alu_btc, "btc")
-WORDS (vt_alu_imul, "imul")
-WORDS (vt_alu_bsf, "bsf")
-WORDS (vt_alu_bsr, "bsr")
-WORDS (vt_alu_tzcnt, "tzcnt")
-WORDS (vt_alu_lzcnt, "lzcnt")
-WORDS (vt_alu_popcnt, "popcnt")
+WIDE (vt_alu_bt, "bt")
+WIDE (vt_alu_bts, "bts")
+WIDE (vt_alu_btr, "btr")
+WIDE (vt_alu_btc, "btc")
+WIDE (vt_alu_imul, "imul")
+WIDE (vt_alu_bsf, "bsf")
+WIDE (vt_alu_bsr, "bsr")
+WIDE (vt_alu_tzcnt, "tzcnt")
+WIDE (vt_alu_lzcnt, "lzcnt")
+WIDE (vt_alu_popcnt, "popcnt")
 DOUBLE (vt_alu_shld, "shld")
 DOUBLE (vt_alu_shrd, "shrd")
