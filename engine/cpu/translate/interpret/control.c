@@ -5,6 +5,8 @@
  */
 #include "ops.h"
 
+#include <sys/random.h>
+
 static void
 privileged (VtCore *core)
 {
@@ -431,6 +433,19 @@ void
 vt_op_rdpid (VtCore *core, const VtInsn *insn)
 {
   vt_operand_write (core, insn, 0, core->tsc_aux);
+}
+
+/* RDRAND, RDSEED: the host kernel's generator, which is seeded by the same hardware and never runs dry. */
+void
+vt_op_random (VtCore *core, const VtInsn *insn)
+{
+  const unsigned size = insn->operand[0].size;
+  uint64_t       value = 0;
+  const bool     ok = getrandom (&value, size, GRND_NONBLOCK) == (ssize_t) size;
+
+  vt_operand_write (core, insn, 0, ok ? value : 0);
+  core->rflags &= ~VT_FLAGS_STATUS;
+  vt_put_flag (core, VT_FLAG_CF, ok);
 }
 
 void

@@ -238,6 +238,8 @@ static const VtOp table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
   OP (WBINVD, privileged_nop),
   OP (RDTSC, rdtsc),
   OP (RDTSCP, rdtsc, .arg = 1),
+  OP (RDRAND, random),
+  OP (RDSEED, random),
   OP (RDFSBASE, read_base, .arg = VT_CPU_FS),
   OP (RDGSBASE, read_base, .arg = VT_CPU_GS),
   OP (WRFSBASE, write_base, .arg = VT_CPU_FS),
