@@ -46,7 +46,7 @@ enum
 };
 
 static const char *const boards[] = { "q35", NULL };
-static const char *const cpu_engines[] = { "auto", "kvm", NULL };
+static const char *const cpu_engines[] = { "auto", "kvm", "translate", NULL };
 static const char *const kernel_irqchips[] = { "auto", "on", "off", NULL };
 
 static void

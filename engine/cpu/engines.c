@@ -3,10 +3,12 @@
  * The list of CPU engines, and the choice among them.
  */
 #include "kvm/kvm.h"
+#include "translate/engine/engine.h"
 #include "vcpu.h"
 
 const VtVcpuOps *const vt_cpu_engines[] = {
   &vt_kvm_ops,
+  &vt_soft_ops,
   NULL,
 };
 

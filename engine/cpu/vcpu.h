@@ -150,6 +150,8 @@ typedef struct
   void (*ended) (void *data, const VtCpuEnd *end);
   void *data;
   VtCpuChips chips;
+  /* The guest clock, which time in software follows; NULL: the host's. */
+  VtClock *clock;
 } VtCpuEngineConfig;
 
 /* A chip or clock that the engine has inside and that is saved with the machine. */

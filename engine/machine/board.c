@@ -134,6 +134,7 @@ vt_machine_build (VtMachine *machine, GError **error)
      .ended = cpu_ended_cb,
      .data = machine,
      .chips = which_chips (machine, board),
+     .clock = machine->clock,
   };
   machine->cpus = vt_cpu_engine_new (engine && *engine ? engine : "auto", &cpu_config, error);
   if (!machine->cpus)

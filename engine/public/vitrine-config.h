@@ -35,7 +35,7 @@ G_DECLARE_FINAL_TYPE (VitrineDisplay, vitrine_display, VITRINE, DISPLAY, GObject
 G_DECLARE_FINAL_TYPE (VitrineRemote, vitrine_remote, VITRINE, REMOTE, GObject)
 
 /* The machine: "name", "uuid", "description", "board" ("q35"), "cpus" (1-255), "memory" (MiB),
- * "cpu-engine" ("auto", "kvm"), "kernel-irqchip" ("auto", "on", "off"), "firmware" ("bios", or a path
+ * "cpu-engine" ("auto", "kvm", "translate"), "kernel-irqchip" ("auto", "on", "off"), "firmware" ("bios", or a path
  * to an image), "nvram" (a path to a flash image), "kernel", "initrd", "append", "boot-menu",
  * "boot-order" (letters: c disk, d CD), "rtc-local", "debug-exit" (isa-debug-exit, for test guests).
  * Objects: "display", "remote". Lists: disks, cdroms, serials (GListModel). */

@@ -166,9 +166,10 @@ def namespace(script):
 
 
 def no_kvm():
-  """Without KVM the library says so with a remedy, and so does a start."""
+  """Without KVM the library says so with a remedy, and so does a start of a machine that wants it."""
   with Desktop() as d:
     d.vitrine("create", "guest", "--memory", "64")
+    change(d, "guest", **{"cpu-engine": "kvm"})
     library(d, *namespace("mount --bind /dev/null /dev/kvm"))
     d.wait(re.compile("KVM"), "label")
     refused(d, "guest", "KVM|/dev/kvm")

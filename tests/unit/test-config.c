@@ -144,7 +144,7 @@ test_bad (void)
     { "{ \"name\": \"a\", \"n\\u0061me\": \"b\" }", "twice" },
     { "{ \"name\": \"a\", \"uuid\": \"x\" }", "uuid: “x” is not a UUID" },
     { "{ \"name\": \"a\", \"board\": \"pc\" }", "board: “pc” is unknown; it must be one of: q35" },
-    { "{ \"name\": \"a\", \"cpu-engine\": \"hvf\" }", "auto, kvm" },
+    { "{ \"name\": \"a\", \"cpu-engine\": \"hvf\" }", "auto, kvm, translate" },
     { "{ \"name\": \"a\", \"boot-order\": \"cc\" }", "boot-order" },
     { "{ \"name\": \"a\", \"boot-order\": \"n\" }", "boot-order" },
     { "{ \"name\": \"a\", \"firmware\": \"\" }", "firmware" },

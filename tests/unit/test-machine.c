@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "guest-code.h"
+#include "rig/guest-code.h"
 #include "machine/snapshot.h"
 #include "vitrine-host.h"
 
@@ -303,7 +303,7 @@ static VitrineMachine *
 make (const char *guest, unsigned cpus)
 {
   g_autoptr (VitrineConfig) config = vitrine_config_new ("test");
-  g_object_set (config, "append", guest, "memory", (guint64) 4, "cpus", cpus, NULL);
+  g_object_set (config, "append", guest, "memory", (guint64) 4, "cpus", cpus, "cpu-engine", "kvm", NULL);
   return vitrine_machine_new (config);
 }
 

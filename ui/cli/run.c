@@ -338,11 +338,11 @@ finish (Run *run)
 static const char *
 options_problem (Run *run)
 {
-  static const char *const engines[] = { "auto", "kvm", NULL };
+  static const char *const engines[] = { "auto", "kvm", "translate", NULL };
   if (run->spice_port < -1 || run->spice_port > 65535)
     return _("--spice-port must be from 0 to 65535.");
   if (run->cpu_engine && !g_strv_contains (engines, run->cpu_engine))
-    return _("--cpu-engine must be auto or kvm.");
+    return _("--cpu-engine must be auto, kvm or translate.");
   if (run->serial && !g_str_equal (run->serial, "stdio") && !g_str_equal (run->serial, "pty")
       && !(g_str_has_prefix (run->serial, "file:") && run->serial[strlen ("file:")]))
     return _("--serial must be stdio, pty or file:PATH.");
@@ -358,7 +358,7 @@ vt_cli_run (const VtCommand *command, int argc, char **argv)
     { "spice-port", 0, 0, G_OPTION_ARG_INT, &run.spice_port,
       N_("Serve SPICE viewers at this port; 0: any free one"), N_("PORT") },
     { "cpu-engine", 0, 0, G_OPTION_ARG_FILENAME, &run.cpu_engine,
-      N_("What runs the guest's instructions"), "auto|kvm" },
+      N_("What runs the guest's instructions"), "auto|kvm|translate" },
     { "serial", 0, 0, G_OPTION_ARG_FILENAME, &run.serial,
       N_("What the first serial port is connected to"), "stdio|pty|file:PATH" },
     { "keep", 0, 0, G_OPTION_ARG_NONE, &run.keep,

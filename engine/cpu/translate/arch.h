@@ -99,6 +99,7 @@ enum
 #define VT_MSR_SYSENTER_ESP 0x175u
 #define VT_MSR_SYSENTER_EIP 0x176u
 #define VT_MSR_PAT 0x277u
+#define VT_MSR_TSC_DEADLINE 0x6e0u
 #define VT_MSR_EFER 0xc0000080u
 #define VT_MSR_STAR 0xc0000081u
 #define VT_MSR_LSTAR 0xc0000082u
@@ -108,6 +109,9 @@ enum
 #define VT_MSR_GS_BASE 0xc0000101u
 #define VT_MSR_KERNEL_GS_BASE 0xc0000102u
 #define VT_MSR_TSC_AUX 0xc0000103u
+
+/* IA32_PAT after RESET (SDM volume 3, table 12-12). */
+#define VT_PAT_RESET UINT64_C (0x0007040600070406)
 
 /* Descriptor types, SDM volume 3, tables 3-1 and 3-2. */
 #define VT_TYPE_TSS16 1u

@@ -52,6 +52,8 @@ features (VtCore *core)
   core->has_gbytes = (wide[3] & VT_BIT (26)) != 0;
   if ((size[0] & 0xff) >= 32 && (size[0] & 0xff) <= 52)
     core->phys_bits = (uint8_t) size[0];
+  if (!(one[3] & VT_BIT (1)))
+    core->cr4_mask &= ~(VT_CR4_VME | VT_CR4_PVI);
   if (!(one[2] & VT_BIT (17)))
     core->cr4_mask &= ~VT_CR4_PCIDE;
   if (!(one[2] & VT_BIT (26)))
@@ -203,6 +205,13 @@ vt_core_store (const VtCore *core, VtCpuState *state)
         state->msr[i].value = core->tsc_offset + core->ops->tsc (core->data);
   state->xsave_size = core->xsave_size;
   memcpy (state->xsave, core->xsave, core->xsave_size);
+}
+
+void
+vt_core_flush_asked (VtCore *core)
+{
+  vt_mmu_mark_written (core);
+  vt_mmu_flush (&core->mmu);
 }
 
 /* Faults --------------------------------------------------------------------------------------- */

@@ -48,6 +48,8 @@ struct VtCoreOps
   bool (*msr_write) (void *data, uint32_t index, uint64_t value);
   /* The host's counter that IA32_TSC is an offset to. */
   uint64_t (*tsc) (void *data);
+  /* The offset has been written. NULL: nobody minds. */
+  void (*tsc_changed) (void *data);
   /* CR8 has been written: the local APIC's task priority. */
   void (*tpr) (void *data, uint8_t priority);
   /* An assist is wanted that only a whole engine has: HLT, MWAIT. NULL declines those. */
@@ -59,6 +61,10 @@ struct VtCoreOps
 #define VT_CORE_FLUSH 0x2      /* Guest-physical RAM has moved: empty the TLB. */
 #define VT_CORE_INTERRUPT 0x4  /* Something for vt_core_deliver_*() may be pending. */
 #define VT_CORE_CODE 0x8       /* Translated pages have been written: vt_translate() sees to it. */
+
+/* What the engine waits to deliver, and which the core could not take when it was asked. */
+#define VT_WINDOW_INTERRUPT 0x1
+#define VT_WINDOW_NMI 0x2
 
 /* How a step ended. */
 typedef enum
@@ -123,6 +129,7 @@ struct VtCore
   uint64_t     soft_rip;     /* Of that instruction. */
   uint8_t      ext;          /* Bit 0 of error codes: an event from outside the program is being delivered. */
   int          requests;     /* VT_CORE_*, atomic. */
+  uint8_t      window;       /* VT_WINDOW_*: the loop ends as soon as one of them is open. */
   VtMmu        mmu;
 
   VtCpuSegment seg[VT_CPU_SEGMENTS];
@@ -190,6 +197,20 @@ vt_core_request (VtCore *core, int requests)
 {
   __atomic_fetch_or (&core->requests, requests, __ATOMIC_SEQ_CST);
 }
+
+/* Whether one of the events of @window (VT_WINDOW_*) can be delivered now. */
+static inline bool
+vt_core_open (const VtCore *core, unsigned window)
+{
+  if (core->shadow)
+    return false;
+  return ((window & VT_WINDOW_INTERRUPT) && (core->rflags & VT_FLAG_IF))
+         || ((window & VT_WINDOW_NMI) && !core->events.nmi_masked);
+}
+
+/* Does what VT_CORE_FLUSH asks: what may have been written is marked in the dirty logs that are on by
+ * now, and the TLB is emptied. The core's thread, or while it stands. */
+void vt_core_flush_asked (VtCore *core);
 
 /* Faults --------------------------------------------------------------------------------------- */
 

@@ -184,7 +184,9 @@ vt_core_wrmsr (VtCore *core, uint32_t index, uint64_t value)
     case VT_MSR_TSC:
       if (core->ops->tsc == NULL)
         vt_core_decline (core);
-      core->tsc_offset = value - core->ops->tsc (core->data);
+      __atomic_store_n (&core->tsc_offset, value - core->ops->tsc (core->data), __ATOMIC_RELAXED);
+      if (core->ops->tsc_changed)
+        core->ops->tsc_changed (core->data);
       return;
     default:
       if (core->ops->msr_write == NULL)

@@ -47,6 +47,13 @@ one (VtCore *core, Run *run)
   run->trap = step && !(core->shadow & 1) && !core->soft_event;
 }
 
+/* Whether the engine can now deliver what it could not before. */
+static bool
+is_awaited (const VtCore *core)
+{
+  return G_UNLIKELY (core->window) && vt_core_open (core, core->window);
+}
+
 static void
 run_cb (VtCore *core, void *data)
 {
@@ -54,7 +61,7 @@ run_cb (VtCore *core, void *data)
 
   while (run->done < run->budget && !run->trap && !core->soft_event
          && core->mp_state == VT_CPU_MP_RUNNABLE
-         && !__atomic_load_n (&core->requests, __ATOMIC_RELAXED))
+         && !__atomic_load_n (&core->requests, __ATOMIC_RELAXED) && !is_awaited (core))
     one (core, run);
 }
 
@@ -94,10 +101,10 @@ vt_interpret (VtCore *core, uint64_t budget, uint64_t *done)
       if (requests & VT_CORE_FLUSH)
         {
           __atomic_fetch_and (&core->requests, ~VT_CORE_FLUSH, __ATOMIC_SEQ_CST);
-          vt_mmu_flush (&core->mmu);
+          vt_core_flush_asked (core);
           continue;
         }
-      if (requests)
+      if (requests || is_awaited (core))
         break;
       if (core->mp_state == VT_CPU_MP_HALTED)
         {

@@ -13,9 +13,9 @@
  *   a page's worth of them).
  * @done: (out) (nullable): how many there were, of those that changed something.
  *
- * Runs until something ends it: the budget, a request (core->requests), HLT, an instruction that is
- * declined, shutdown. Faults are delivered and are no end. Returns: how it ended; VT_STEP_DONE for the
- * first two.
+ * Runs until something ends it: the budget, a request (core->requests), an event of core->window that
+ * can be delivered, HLT, an instruction that is declined, shutdown. Faults are delivered and are no end.
+ * Returns: how it ended; VT_STEP_DONE for the first three.
  */
 VtStep vt_interpret (VtCore *core, uint64_t budget, uint64_t *done);
 
