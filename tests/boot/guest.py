@@ -36,7 +36,6 @@ def devices():
                  "--memory", "256") as m:
       m.configure(serials=[{"backend": "socket"} for _ in range(4)])
       m.start()
-      m.wait_text("REAL MODE SAYS HELLO", 240)
       code = m.wait_exit(240)
       passed(m, DEVICES)
       expect(code == 1, f"the exit status is 2 * failed + 1, and was {code}")
@@ -46,6 +45,14 @@ def devices():
     expect(data[51200:53248] == bytes((i * 7 + (i >> 8)) & 255 for i in range(2048)), "written sectors")
     expect(data[300 * 512:308 * 512] == bytes(8 * 512), "trimmed sectors")
     expect(data[308 * 512:309 * 512] == struct.pack("<I", 308) + bytes(508), "their neighbour")
+
+
+def modes():
+  """From 64-bit mode to real mode and its BIOS, and back; the text stays on the screen."""
+  with Machine("--kernel", ELF, "--append", "modes hang") as m:
+    m.start()
+    m.wait_text("REAL MODE SAYS HELLO", 60)
+    m.wait_serial("PASS modes", 60)
 
 
 def media():
@@ -263,5 +270,5 @@ def pause_resume():
     m.wait_exit(20)
 
 
-main(devices, media, flash, debug_port, debug_exit, display, smp, bzimage_initrd, kernel_only, power_off,
-     resets, triple_fault, units, breakpoint, not_emulated, pause_resume)
+main(devices, modes, media, flash, debug_port, debug_exit, display, smp, bzimage_initrd, kernel_only,
+     power_off, resets, triple_fault, units, breakpoint, not_emulated, pause_resume)

@@ -11,6 +11,8 @@ BUILD = os.environ.get("VITRINE_BUILD", ".")
 # Deadlines are for a machine that does nothing else; one that emulates KVM and is busy besides takes
 # longer, and a deadline costs nothing where the event comes.
 PATIENCE = float(os.environ.get("VITRINE_PATIENCE", "4"))
+# Which CPU engine the machines run on; empty: the program's own choice.
+ENGINE = os.environ.get("VITRINE_CPU_ENGINE", "")
 
 
 class Failure(Exception):
@@ -25,7 +27,7 @@ class Machine:
                     XDG_RUNTIME_DIR=os.path.join(self.home, "run"))
     os.mkdir(self.env["XDG_RUNTIME_DIR"], 0o700)
     self.process = None
-    self.run_options = list(run)
+    self.run_options = list(run) + (["--cpu-engine", ENGINE] if ENGINE else [])
     self.serial_path = os.path.join(self.home, "serial.log")
     self.log = open(os.path.join(self.home, "process.log"), "w+", encoding="utf-8", errors="replace")
     self.vitrine("create", name, *options)

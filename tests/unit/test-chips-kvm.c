@@ -6,7 +6,7 @@
  */
 #include "chips.h"
 #include "cpu/kvm/kvm.h"
-#include "guest-code.h"
+#include "rig/guest-code.h"
 
 
 #define PATIENCE (60 * G_TIME_SPAN_SECOND)

@@ -489,13 +489,13 @@ static const VtVcpuOps still_ops = {
 };
 
 #define MACHINE                                                                                    \
-  "{ \"name\": \"chips\", \"memory\": 64, \"cpus\": 2, \"cpu-engine\": \"kvm\", "                  \
+  "{ \"name\": \"chips\", \"memory\": 64, \"cpus\": 2, \"cpu-engine\": \"%s\", "                   \
   "\"kernel-irqchip\": \"%s\", \"display\": { \"model\": \"none\" } }"
 
 static VtMachine *
-new_machine (const char *kernel_irqchip)
+new_machine (const char *engine, const char *kernel_irqchip)
 {
-  g_autofree char *json = g_strdup_printf (MACHINE, kernel_irqchip);
+  g_autofree char *json = g_strdup_printf (MACHINE, engine, kernel_irqchip);
   VitrineConfig   *config = vitrine_config_from_json (json, "chips", NULL);
   VtMachine       *machine = vt_machine_new (config);
 
@@ -507,7 +507,7 @@ new_machine (const char *kernel_irqchip)
 static VtMachine *
 still_machine_new (Still *still)
 {
-  VtMachine         *machine = new_machine ("off");
+  VtMachine         *machine = new_machine ("kvm", "off");
   g_autoptr (GError) error = NULL;
   VtDeviceEnv       *env = g_new0 (VtDeviceEnv, 1);
 
@@ -625,11 +625,21 @@ load (VtMachine *machine, int fd)
   close (fd);
 }
 
-/* From the still engine to KVM and back, whose chips are in the kernel or the board's: nothing of them is
- * lost or changed. */
-static void
-test_engines (gconstpointer kernel_irqchip)
+/* An engine, and whose chips it uses. */
+typedef struct
 {
+  const char *engine, *kernel_irqchip;
+} Choice;
+
+static const Choice kvm_on = { "kvm", "on" }, kvm_off = { "kvm", "off" },
+                    software = { "translate", "auto" };
+
+/* From the still engine to a real one and back, whose chips are in the kernel or the board's: nothing of
+ * them is lost or changed. */
+static void
+test_engines (gconstpointer data)
+{
+  const Choice          *choice = data;
   static const uint8_t   writes[][2] = { { 0x20, 0x11 }, { 0x21, 0x40 }, { 0x21, 4 },    { 0x21, 3 },
                                          { 0x21, 0xa5 }, { 0xa1, 0x5a }, { 0x43, 0x34 }, { 0x40, 0x12 },
                                          { 0x40, 0x34 }, { 0x61, 3 } };
@@ -637,20 +647,23 @@ test_engines (gconstpointer kernel_irqchip)
   g_autoptr (GByteArray) before = g_byte_array_new (), after = g_byte_array_new ();
   static const char     *paths[] = { "cpu/pic", "cpu/ioapic", "cpu/pit" };
   Still                  first, second;
-  VtMachine             *kvm = new_machine (kernel_irqchip), *a, *b;
+  VtMachine             *other = new_machine (choice->engine, choice->kernel_irqchip), *a, *b;
   uint8_t                page[2][VT_LAPIC_PAGE];
   uint64_t               base[2], deadline;
 
-  if (!vt_machine_build (kvm, &error))
+  if (!vt_machine_build (other, &error))
     {
       g_test_skip (error->message);
-      vt_machine_free (kvm);
+      vt_machine_free (other);
       return;
     }
-  g_assert_true ((device (kvm, "cpu/pic") == NULL) == g_str_equal (kernel_irqchip, "on"));
+  g_assert_true ((device (other, "cpu/pic") == NULL) == g_str_equal (choice->kernel_irqchip, "on"));
+  /* As a pause does: the timer in the kernel would tick on between load and save. */
+  if (other->cpus->ops->freeze)
+    other->cpus->ops->freeze (other->cpus);
   a = still_machine_new (&first);
   for (unsigned i = 0; i < 2; i++)
-    kvm->cpus->ops->get (kvm->cpus->cpus[i], ((StillCpu *) first.base.cpus[i])->state, &error);
+    other->cpus->ops->get (other->cpus->cpus[i], ((StillCpu *) first.base.cpus[i])->state, &error);
   g_assert_no_error (error);
   for (unsigned i = 0; i < G_N_ELEMENTS (writes); i++)
     machine_out (a, writes[i][0], writes[i][1]);
@@ -660,9 +673,9 @@ test_engines (gconstpointer kernel_irqchip)
       first.chips->ops->write (first.chips->data, cpu, VT_LAPIC_LDR, 4, 1u << (24 + cpu));
     }
   first.chips->ops->write (first.chips->data, 0, VT_LAPIC_ICR, 4, 0x84061);
-  load (kvm, save (a));
+  load (other, save (a));
   b = still_machine_new (&second);
-  load (b, save (kvm));
+  load (b, save (other));
   for (unsigned i = 0; i < G_N_ELEMENTS (paths); i++)
     {
       vt_device_save (device (a, paths[i]), before);
@@ -679,7 +692,7 @@ test_engines (gconstpointer kernel_irqchip)
     }
   still_machine_free (a);
   still_machine_free (b);
-  vt_machine_free (kvm);
+  vt_machine_free (other);
 }
 
 /* What a guest in 32-bit protected mode leaves in memory whose stack segment has a base: it sends itself
@@ -739,37 +752,60 @@ stack_state (VtCpuState *state)
   state->gpr[VT_CPU_RSP] = 0x1000;
 }
 
-/* Some hosts' KVM gets this wrong by itself. */
 static void
-test_stack_base (void)
+run_until_counted (VtMachine *machine, uint32_t count)
+{
+  const uint8_t *results = vt_ram_host (machine->ram);
+  const gint64   until = g_get_monotonic_time () + 60 * G_USEC_PER_SEC;
+
+  results += STACK_RESULTS + 8;
+  vt_cpus_run (machine->cpus);
+  while (__atomic_load_n ((const uint32_t *) results, __ATOMIC_SEQ_CST) < count
+         && g_get_monotonic_time () < until)
+    g_thread_yield ();
+  vt_cpus_hold (machine->cpus);
+  g_assert_true (vt_cpus_wait (machine->cpus, 60 * VT_NS_PER_SEC, NULL));
+  g_assert_cmpuint (vt_ld32 (results), >=, count);
+}
+
+/* A machine that is reset, its first processor at STACK_CODE; NULL where this host has no such engine. */
+static VtMachine *
+stack_machine_new (const Choice *choice)
 {
   g_autoptr (GError)     error = NULL;
   g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
-  VtMachine             *machine = new_machine ("off");
-  const uint8_t         *results;
+  VtMachine             *machine = new_machine (choice->engine, choice->kernel_irqchip);
 
   if (!vt_machine_build (machine, &error))
     {
       g_test_skip (error->message);
       vt_machine_free (machine);
-      return;
+      return NULL;
     }
   for (unsigned i = 0; i < machine->devices->len; i++)
     vt_device_reset (machine->devices->pdata[i], VT_RESET_COLD);
   g_assert_true (vt_cpus_reset (machine->cpus, &error));
-  results = vt_ram_host (machine->ram) + STACK_RESULTS;
   stack_guest (vt_ram_host (machine->ram));
   machine->cpus->ops->get (machine->cpus->cpus[0], state, &error);
   stack_state (state);
   machine->cpus->ops->set (machine->cpus->cpus[0], state, &error);
   g_assert_no_error (error);
-  vt_cpus_run (machine->cpus);
-  const gint64 until = g_get_monotonic_time () + 60 * G_USEC_PER_SEC;
-  while (__atomic_load_n ((const uint32_t *) (results + 8), __ATOMIC_SEQ_CST) == 0
-         && g_get_monotonic_time () < until)
-    g_thread_yield ();
-  vt_cpus_hold (machine->cpus);
-  g_assert_true (vt_cpus_wait (machine->cpus, 60 * VT_NS_PER_SEC, NULL));
+  return machine;
+}
+
+/* Some hosts' KVM gets this wrong by itself. */
+static void
+test_stack_base (gconstpointer choice)
+{
+  g_autoptr (GError)     error = NULL;
+  g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
+  VtMachine             *machine = stack_machine_new (choice);
+  const uint8_t         *results;
+
+  if (machine == NULL)
+    return;
+  results = vt_ram_host (machine->ram) + STACK_RESULTS;
+  run_until_counted (machine, 1);
   g_assert_cmphex (vt_ld32 (results), ==, STACK_CODE + 22);
   g_assert_cmpuint (vt_ld32 (results + 4), ==, 1);
   machine->cpus->ops->get (machine->cpus->cpus[0], state, &error);
@@ -779,14 +815,76 @@ test_stack_base (void)
   vt_machine_free (machine);
 }
 
+/* A guest that counts goes from software to KVM, and back, and counts on. */
+static void
+test_move (gconstpointer other)
+{
+  static const uint8_t count[] = { 0xff, 0x05, 0x08, 0x20, 0x00, 0x00, 0xeb, 0xf8 };
+  VtMachine           *from = stack_machine_new (&software), *to = stack_machine_new (other), *back;
+
+  if (to == NULL)
+    {
+      vt_machine_free (from);
+      return;
+    }
+  memcpy (vt_ram_host (from->ram) + STACK_CODE, count, sizeof count);
+  run_until_counted (from, 1000);
+  load (to, save (from));
+  run_until_counted (to, vt_ld32 (vt_ram_host (to->ram) + STACK_RESULTS + 8) + 1000);
+  back = stack_machine_new (&software);
+  load (back, save (to));
+  run_until_counted (back, vt_ld32 (vt_ram_host (back->ram) + STACK_RESULTS + 8) + 1000);
+  vt_machine_free (from);
+  vt_machine_free (to);
+  vt_machine_free (back);
+}
+
+/* What another engine's processor can be in and the software one cannot is refused, and changes nothing. */
+static void
+test_refused (void)
+{
+  VtMachine             *machine = stack_machine_new (&software);
+  VtCpu                 *cpu = machine->cpus->cpus[0];
+  g_autofree VtCpuState *was = g_new0 (VtCpuState, 1), *state = g_new0 (VtCpuState, 1),
+                        *is = g_new0 (VtCpuState, 1);
+
+  machine->cpus->ops->get (cpu, was, NULL);
+  for (unsigned i = 0; i < 4; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      *state = *was;
+      state->rip++;
+      if (i == 0)
+        state->events.smm = true;
+      else if (i == 1)
+        state->xcr0 |= VT_BIT (18); /* AMX. */
+      else if (i == 2)
+        state->cr4 |= VT_BIT (13); /* VMXE */
+      else
+        state->msr[0] = (VtCpuMsr){ .index = 0x4b564d01, .value = 0x1001 }; /* KVM's clock. */
+      g_assert_false (machine->cpus->ops->set (cpu, state, &error));
+      g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_UNSUPPORTED);
+      g_assert_nonnull (strstr (error->message, "engine that saved it"));
+      machine->cpus->ops->get (cpu, is, NULL);
+      g_assert_cmpmem (is, sizeof *is, was, sizeof *was);
+    }
+  vt_machine_free (machine);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/chips/threads", test_threads);
   g_test_add_func ("/chips/machine", test_machine);
-  g_test_add_data_func ("/chips/engines/on", "on", test_engines);
-  g_test_add_data_func ("/chips/engines/off", "off", test_engines);
-  g_test_add_func ("/chips/stack-base", test_stack_base);
+  g_test_add_data_func ("/chips/engines/on", &kvm_on, test_engines);
+  g_test_add_data_func ("/chips/engines/off", &kvm_off, test_engines);
+  g_test_add_data_func ("/chips/engines/software", &software, test_engines);
+  g_test_add_data_func ("/chips/stack-base/kvm", &kvm_off, test_stack_base);
+  g_test_add_data_func ("/chips/stack-base/software", &software, test_stack_base);
+  g_test_add_data_func ("/chips/move/on", &kvm_on, test_move);
+  g_test_add_data_func ("/chips/move/off", &kvm_off, test_move);
+  g_test_add_func ("/chips/refused", test_refused);
   return g_test_run ();
 }

@@ -4,7 +4,7 @@
  * state. What one instruction computes is compared with the host's processor in test-interpret-host.c.
  */
 #include "core-rig.h"
-#include "guest-code.h"
+#include "rig/guest-code.h"
 
 #define RUN(name)                                                                                  \
   CoreRig rig;                                                                                     \
