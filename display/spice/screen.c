@@ -31,7 +31,6 @@
 #define SLOW_US (G_USEC_PER_SEC / 30)
 /* Frames of more pixels than this are sent at the slow pace: they cost a megabyte each and more. */
 #define SLOW_PIXELS (512 * 1024)
-#define HINT_US (G_USEC_PER_SEC / 10)
 /* How long a viewer's cursor channel may follow its display channel. */
 #define CURSOR_US (G_USEC_PER_SEC / 2)
 
@@ -97,9 +96,6 @@ struct VtSpiceScreen
   int        cursor_x, cursor_y;
   bool       cursor_set, cursor_moved; /* To be told. */
   bool       cursor_shown;             /* Viewers have a shape of ours. */
-  VtConsoleHint hint;
-  GSource      *hint_alarm;
-  gint64        hint_next;
 };
 
 static void tick_cb (void *data);
@@ -459,40 +455,6 @@ async_complete_cb (QXLInstance *qxl, uint64_t cookie)
     vt_spice_core_post (screen->core, created_cb, screen);
 }
 
-/* Size wishes ---------------------------------------------------------------------------------- */
-
-static void
-hint_cb (void *data)
-{
-  VtSpiceScreen *screen = data;
-
-  screen->hint_next = g_get_monotonic_time () + HINT_US;
-  g_mutex_lock (&screen->lock);
-  if (screen->console)
-    vt_console_hint (screen->console, &screen->hint);
-  g_mutex_unlock (&screen->lock);
-}
-
-/* On the server's thread. NULL asks whether wishes are taken at all. */
-static int
-client_monitors_config_cb (QXLInstance *qxl, VDAgentMonitorsConfig *config)
-{
-  VtSpiceScreen *screen = from_qxl (qxl);
-  uint32_t       width, height;
-
-  if (!config || config->num_of_monitors < 1)
-    return 1;
-  /* Zero by zero is a monitor that is switched off. The sizes in mm would follow the list; the
-   * message's length isn't told, so a viewer that left them out can't be recognised: not read. */
-  width = config->monitors[0].width;
-  height = config->monitors[0].height;
-  if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE)
-    return 1;
-  screen->hint = (VtConsoleHint){ .width = (int) width, .height = (int) height };
-  vt_spice_alarm_set (screen->hint_alarm, screen->hint_next);
-  return 1;
-}
-
 static const QXLInterface qxl_interface = {
   .base = {
     .type = SPICE_INTERFACE_QXL,
@@ -513,7 +475,6 @@ static const QXLInterface qxl_interface = {
   .async_complete = async_complete_cb,
   .update_area_complete = update_area_complete_cb,
   .set_client_capabilities = set_client_capabilities_cb,
-  .client_monitors_config = client_monitors_config_cb,
 };
 
 /* Frames --------------------------------------------------------------------------------------- */
@@ -763,7 +724,6 @@ vt_spice_screen_new (VtSpiceCore *core, VtConsole *console, const VtSpiceScreenO
   g_queue_init (&screen->draws);
   g_queue_init (&screen->cursors);
   screen->tick = vt_spice_core_alarm (core, tick_cb, screen);
-  screen->hint_alarm = vt_spice_core_alarm (core, hint_cb, screen);
   return screen;
 }
 
@@ -781,7 +741,6 @@ void
 vt_spice_screen_free (VtSpiceScreen *screen)
 {
   vt_spice_alarm_free (screen->tick);
-  vt_spice_alarm_free (screen->hint_alarm);
   queue_clear (&screen->draws);
   queue_clear (&screen->cursors);
   vt_surface_unref (screen->surface);
