@@ -4,7 +4,7 @@
 
 The program given has a machine without an engine behind it (fake-machine.c), so this runs anywhere.
 """
-import json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
+import glob, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 MANUAL = sys.argv.pop(1)
@@ -78,7 +78,7 @@ class Cli(unittest.TestCase):
     self.assertRegex(self.cli("--version"), r"\Avitrine \d+\.\d+")
 
   def test_manual(self):
-    """Every command and option is in the manual, and the manual has none that isn't there."""
+    """Every command, option and key is in the manual, and the manual has none that isn't there."""
     with open(MANUAL) as f:
       manual = f.read()
     listed = re.search(r"Commands:\n((?:  .*\n)+)", self.cli("--help")).group(1)
@@ -89,6 +89,14 @@ class Cli(unittest.TestCase):
       self.assertTrue(re.search(rf"Cm {command}( Ar NAME| Op|\n)", manual), command)
       options.update(re.findall(r"--([a-z-]+)", self.cli(command, "--help").split("Options:")[1]))
     self.assertEqual(options, set(re.findall(r"Fl -([a-z-]+)", manual)))
+    keys = set()
+    for path in glob.glob(os.path.join(os.path.dirname(MANUAL), "../engine/config/*.c")):
+      with open(path) as f:
+        keys.update(re.findall(r'PROP_[A-Z_]+,\s*"([a-z-]+)"', f.read()))
+    self.assertGreater(len(keys), 20)
+    listed = re.search(r"\.Sh THE CONFIGURATION\n(.*?)\n\.Sh", manual, re.S).group(1)
+    items = " ".join(re.findall(r"\.It (.*)", listed))
+    self.assertEqual(keys, set(re.findall(r"Cm ([a-z-]+)", items)))
 
   def test_usage(self):
     self.cli("nonsense", code=USAGE)
