@@ -8,7 +8,7 @@ def rescue_iso(folder):
   os.makedirs(folder + "/tree/boot/grub")
   with open(folder + "/tree/boot/grub/grub.cfg", "w", encoding="ascii") as f:
     f.write("terminal_output console\nterminal_input console\n")
-  iso = folder + "/rescue.iso"
+  iso = folder + "/grub-rescue.iso"
   subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, folder + "/tree"],
                  check=True, capture_output=True)
   return iso

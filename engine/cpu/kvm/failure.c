@@ -72,9 +72,9 @@ emulation_status (const VtKvmCpu *cpu, const VtCpuReport *report)
     return g_strdup_printf ("The guest ran into bytes that are no instruction at %s, in %s.",
                             report->where, vt_cpu_mode_name (&report->state));
   return g_strdup_printf (
-      "The guest's instruction “%s” at %s (%s) is one that this host's KVM would "
-      "have to emulate and cannot, nor can Vitrine's interpreter; a host whose "
-      "processor runs guests in hardware executes it.",
+      "The guest's instruction “%s” at %s (%s) had to be emulated on this host, and "
+      "neither KVM nor Vitrine's interpreter knows it; where the processor runs guests in "
+      "hardware, far fewer have to be.",
       report->text, report->where, vt_cpu_mode_name (&report->state));
 }
 
