@@ -162,6 +162,9 @@ vt_core_load (VtCore *core, const VtCpuState *state)
     core->cpl = core->rflags & VT_FLAG_VM ? 3 : core->seg[VT_CPU_SS].dpl & 3;
   core->snapshot_taken = false;
   vt_mmu_flush (&core->mmu);
+  /* With the registers, memory may have come from elsewhere. */
+  if (core->blocks)
+    vt_blocks_flush (core->blocks);
   vt_core_changed (core);
   /* The pointers that the processor would hold; where the tables are no longer right, it is the
    * guest's next access that shows it. */
@@ -212,6 +215,8 @@ vt_core_flush_asked (VtCore *core)
 {
   vt_mmu_mark_written (core);
   vt_mmu_flush (&core->mmu);
+  if (core->blocks)
+    vt_blocks_flush (core->blocks);
 }
 
 /* Faults --------------------------------------------------------------------------------------- */

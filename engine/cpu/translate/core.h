@@ -208,8 +208,15 @@ vt_core_open (const VtCore *core, unsigned window)
          || ((window & VT_WINDOW_NMI) && !core->events.nmi_masked);
 }
 
+/* Whether the engine can now deliver what it could not before. */
+static inline bool
+vt_core_awaited (const VtCore *core)
+{
+  return G_UNLIKELY (core->window) && vt_core_open (core, core->window);
+}
+
 /* Does what VT_CORE_FLUSH asks: what may have been written is marked in the dirty logs that are on by
- * now, and the TLB is emptied. The core's thread, or while it stands. */
+ * now, and the TLB and the translator's cache are emptied. The core's thread, or while it stands. */
 void vt_core_flush_asked (VtCore *core);
 
 /* Faults --------------------------------------------------------------------------------------- */

@@ -117,8 +117,6 @@ struct VtBlocks
 /* blocks.c */
 VtBlocks *vt_blocks_new (VtCore *core); /* NULL: this host can't. */
 VtBlock  *vt_blocks_find (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode);
-/* Forgets everything. No code may be running. */
-void vt_blocks_flush (VtBlocks *b);
 /* The page's blocks are dead from here on. */
 void vt_blocks_page_written (VtBlocks *b, const uint8_t *page);
 /* The page at @gpa, which is of RAM and is @page in the host, under watch. Returns: NULL where it isn't. */

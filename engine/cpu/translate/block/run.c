@@ -18,6 +18,7 @@ typedef struct
   VtBlocks *b;
   uint64_t  budget, done;
   VtStep    step;
+  bool      one; /* By the interpreter. */
 } Run;
 
 static bool
@@ -73,8 +74,7 @@ see_requests (VtCore *core, VtBlocks *b)
   if (requests & VT_CORE_FLUSH)
     {
       __atomic_fetch_and (&core->requests, ~VT_CORE_FLUSH, __ATOMIC_SEQ_CST);
-      vt_mmu_flush (&core->mmu);
-      vt_blocks_flush (b);
+      vt_core_flush_asked (core);
     }
   return (__atomic_load_n (&core->requests, __ATOMIC_RELAXED) & ~(VT_CORE_CODE | VT_CORE_FLUSH)) != 0;
 }
@@ -164,7 +164,8 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
     return nowhere;
   interpret (run, 1);
   if (run->step != VT_STEP_DONE || run->done >= run->budget || core->rip != page + next.offset
-      || __atomic_load_n (&core->requests, __ATOMIC_RELAXED) || b->counts.flushes != flushes
+      || __atomic_load_n (&core->requests, __ATOMIC_RELAXED) || vt_core_awaited (core)
+      || b->counts.flushes != flushes
       || core->mmu.fetch_epoch != epoch || !may_translate (core))
     return nowhere;
   block = vt_block (b, insn.block);
@@ -240,10 +241,13 @@ loop (Run *run)
   VtCore   *core = run->core;
   VtBlocks *b = run->b;
 
-  while (run->step == VT_STEP_DONE && run->done < run->budget && !see_requests (core, b))
+  while (run->step == VT_STEP_DONE && run->done < run->budget && !see_requests (core, b)
+         && !vt_core_awaited (core))
     {
       if (core->mp_state == VT_CPU_MP_HALTED)
         run->step = VT_STEP_HALTED;
+      else if (run->one)
+        interpret (run, 1);
       else if (!may_translate (core))
         interpret (run, core->code_bits == 64 ? 1 : STRETCH);
       else
@@ -276,10 +280,10 @@ vt_translate_available (VtCore *core)
   return true;
 }
 
-VtStep
-vt_translate (VtCore *core, uint64_t budget, uint64_t *done)
+static VtStep
+run_guest (VtCore *core, uint64_t budget, bool one, uint64_t *done)
 {
-  Run           run = { .core = core, .budget = budget, .step = VT_STEP_DONE };
+  Run           run = { .core = core, .budget = budget, .step = VT_STEP_DONE, .one = one };
   VtBlockThread saved;
 
   if (!vt_translate_available (core))
@@ -299,6 +303,18 @@ vt_translate (VtCore *core, uint64_t budget, uint64_t *done)
   if (done)
     *done = run.done;
   return run.step;
+}
+
+VtStep
+vt_translate (VtCore *core, uint64_t budget, uint64_t *done)
+{
+  return run_guest (core, budget, false, done);
+}
+
+VtStep
+vt_translate_one (VtCore *core)
+{
+  return run_guest (core, 1, true, NULL);
 }
 
 void

@@ -22,6 +22,9 @@
  */
 VtStep vt_translate (VtCore *core, uint64_t budget, uint64_t *done);
 
+/* One instruction, with vt_translate()'s care for what is translated. */
+VtStep vt_translate_one (VtCore *core);
+
 /* Whether vt_translate() translates on this host. */
 bool vt_translate_available (VtCore *core);
 
@@ -37,5 +40,7 @@ typedef struct
 
 void vt_translate_counts (const VtCore *core, VtTranslateCounts *counts);
 
+/* Forgets everything. The core's thread, not out of translated code, or while it stands. */
+void vt_blocks_flush (VtBlocks *blocks);
 /* May be NULL. */
 void vt_blocks_free (VtBlocks *blocks);

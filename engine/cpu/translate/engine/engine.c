@@ -379,7 +379,7 @@ static char *
 describe (VtCpuEngine *base)
 {
   const VtSoft *engine = (const VtSoft *) base;
-  return g_strdup_printf ("Software (every instruction interpreted), %u processor%s of %.1f GHz, no "
+  return g_strdup_printf ("Software (64-bit code translated, other code interpreted), %u processor%s of %.1f GHz, no "
                           "system management mode",
                           base->config.n_cpus, base->config.n_cpus == 1 ? "" : "s",
                           (double) engine->tsc_khz / 1e6);

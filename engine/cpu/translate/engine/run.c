@@ -6,10 +6,14 @@
 #include "engine.h"
 
 #include "../../report.h"
+#include "../block/translate.h"
 
 /* Instructions at a time. Whoever wants something before makes a request, so this only bounds what a
  * lost one could cost. */
 #define STRETCH 1000000u
+
+/* The translator has requests of its own, which wait until it runs. */
+#define REQUESTS (VT_CORE_STOP | VT_CORE_FLUSH | VT_CORE_INTERRUPT)
 
 /* Waking ------------------------------------------------------------------------------------------ */
 
@@ -44,7 +48,7 @@ sleep_until_asked (VtSoftCpu *cpu)
 {
   g_mutex_lock (&cpu->lock);
   __atomic_store_n (&cpu->asleep, 1, __ATOMIC_SEQ_CST);
-  while (!__atomic_load_n (&cpu->core->requests, __ATOMIC_SEQ_CST))
+  while (!(__atomic_load_n (&cpu->core->requests, __ATOMIC_SEQ_CST) & REQUESTS))
     g_cond_wait (&cpu->wake, &cpu->lock);
   __atomic_store_n (&cpu->asleep, 0, __ATOMIC_SEQ_CST);
   g_mutex_unlock (&cpu->lock);
@@ -107,6 +111,19 @@ deliver_saved (VtCore *core, VtStep *step)
   return true;
 }
 
+/* A delivery writes to the guest's stack outside of the translator, which would see to this: pages that
+ * others have put under watch meanwhile leave the write tables. */
+static void
+see_watched (VtSoftCpu *cpu)
+{
+  const uint64_t epoch = vt_space_watch_epoch (cpu->core->space);
+
+  if (epoch == cpu->watch_epoch)
+    return;
+  vt_mmu_drop_watched (cpu->core);
+  cpu->watch_epoch = epoch;
+}
+
 /* Delivers one event, if one may be now. Says in core->window what could not be, so that the core comes
  * back when that changes. Returns: whether there was one; @step: how its delivery ended. */
 static bool
@@ -118,6 +135,7 @@ deliver (VtSoftCpu *cpu, VtStep *step)
   core->window = 0;
   if (core->mp_state != VT_CPU_MP_RUNNABLE && core->mp_state != VT_CPU_MP_HALTED)
     return false;
+  see_watched (cpu);
   if (deliver_saved (core, step))
     return true;
   if (core->events.nmi_pending)
@@ -147,11 +165,23 @@ deliver (VtSoftCpu *cpu, VtStep *step)
 
 /* Running ----------------------------------------------------------------------------------------- */
 
-/* Guest instructions, at most @budget, until a request: the one place where guest code is executed. */
+/* Guest instructions until a request, or until a waiting event can be taken: the one place where guest
+ * code is executed. */
 static VtStep
-execute (VtSoftCpu *cpu, uint64_t budget)
+execute (VtSoftCpu *cpu)
 {
-  return vt_interpret (cpu->core, budget, NULL);
+  VtCore *core = cpu->core;
+  VtStep  step = vt_translate (core, STRETCH, NULL);
+
+  /* Where IRET has let an interrupt in, the program that it returned to goes on by one instruction first:
+   * an interrupt that comes again at once (a level that nobody has taken care of) must not keep it from
+   * going on at all. A real one has some way to come. */
+  if (step == VT_STEP_DONE && core->iret && vt_core_awaited (core))
+    {
+      core->window = 0;
+      step = vt_translate_one (core);
+    }
+  return step;
 }
 
 /* What the interpreter declines is nothing that CPUID offers: undefined, at every privilege. */
@@ -209,7 +239,7 @@ vt_soft_run (VtCpu *base, VtCpuEnd *end)
 
       /* Requests go before what they are about is looked at: one that comes in between is seen in the
        * next round. */
-      const int requests = __atomic_fetch_and (&core->requests, 0, __ATOMIC_SEQ_CST);
+      const int requests = __atomic_fetch_and (&core->requests, ~REQUESTS, __ATOMIC_SEQ_CST);
       if (requests & VT_CORE_FLUSH)
         vt_core_flush_asked (core);
       vt_soft_absorb (cpu);
@@ -222,15 +252,7 @@ vt_soft_run (VtCpu *base, VtCpuEnd *end)
               sleep_until_asked (cpu);
               continue;
             }
-          step = execute (cpu, STRETCH);
-          /* Where IRET has let an interrupt in, the program that it returned to goes on by one
-           * instruction first: an interrupt that comes again at once (a level that nobody has taken
-           * care of) must not keep it from going on at all. A real one has some way to come. */
-          if (step == VT_STEP_DONE && core->window && core->iret && vt_core_open (core, core->window))
-            {
-              core->window = 0;
-              step = execute (cpu, 1);
-            }
+          step = execute (cpu);
           if (step == VT_STEP_DECLINED)
             step = undefined (cpu);
         }

@@ -47,13 +47,6 @@ one (VtCore *core, Run *run)
   run->trap = step && !(core->shadow & 1) && !core->soft_event;
 }
 
-/* Whether the engine can now deliver what it could not before. */
-static bool
-is_awaited (const VtCore *core)
-{
-  return G_UNLIKELY (core->window) && vt_core_open (core, core->window);
-}
-
 static void
 run_cb (VtCore *core, void *data)
 {
@@ -61,7 +54,7 @@ run_cb (VtCore *core, void *data)
 
   while (run->done < run->budget && !run->trap && !core->soft_event
          && core->mp_state == VT_CPU_MP_RUNNABLE
-         && !__atomic_load_n (&core->requests, __ATOMIC_RELAXED) && !is_awaited (core))
+         && !__atomic_load_n (&core->requests, __ATOMIC_RELAXED) && !vt_core_awaited (core))
     one (core, run);
 }
 
@@ -104,7 +97,7 @@ vt_interpret (VtCore *core, uint64_t budget, uint64_t *done)
           vt_core_flush_asked (core);
           continue;
         }
-      if (requests || is_awaited (core))
+      if (requests || vt_core_awaited (core))
         break;
       if (core->mp_state == VT_CPU_MP_HALTED)
         {
