@@ -224,7 +224,12 @@ class Desktop:
       return picture.convert("RGB")
 
   def find_window(self, title):
-    ids = self.run("xdotool", "search", "--onlyvisible", "--name", title, check=False).split()
+    def search():
+      r = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", title], env=self.env,
+                         capture_output=True, text=True, timeout=30 * PATIENCE)
+      # A window that goes while xdotool looks through them ends it, whatever it has found.
+      return r if "X Error" not in r.stderr else None
+    ids = until(search, 20, "a look through the windows").stdout.split()
     return int(ids[-1]) if ids else None
 
   def wait_window(self, title, seconds=30):
