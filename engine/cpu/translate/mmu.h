@@ -62,11 +62,16 @@ typedef struct
   uint16_t   filled[VT_TLB_FILLED];
 } VtTlb;
 
+#define VT_FETCHED_WORDS 512u
+
 typedef struct
 {
   VtTlb   *tlb; /* [VT_SETS][VT_ACCESS_KINDS], the core's. */
   uint64_t n_walks; /* For tests and reports. */
-  uint64_t fetch_epoch; /* Grows whenever a fetch table loses an entry. */
+  /* For who keeps to himself where code is (vt_mmu_note_fetch()): the first grows when any page may have
+   * gone from there, the other when one may have that is not global. */
+  uint64_t fetch_epoch, local_epoch;
+  uint64_t fetched[VT_FETCHED_WORDS]; /* Bits by page number: a page that is not noted has none. */
   /* The smallest aligned range that holds every large page of which there is an entry: INVLPG in it
    * must reach the others of its page. */
   bool     has_large;
@@ -77,6 +82,14 @@ static inline VtTlb *
 vt_mmu_table (VtMmu *mmu, VtAccessSet set, VtAccessKind kind)
 {
   return &mmu->tlb[set * VT_ACCESS_KINDS + kind];
+}
+
+/* Somebody keeps where the page at @linear is, beyond its stay in the fetch TLB. */
+static inline void
+vt_mmu_note_fetch (VtMmu *mmu, uint64_t linear)
+{
+  const uint64_t bit = linear / VT_PAGE % (VT_FETCHED_WORDS * 64);
+  mmu->fetched[bit / 64] |= VT_BIT (bit % 64);
 }
 
 void vt_mmu_init (VtMmu *mmu, VtTlb *tlb);

@@ -105,7 +105,6 @@ vt_blocks_flush (VtBlocks *b)
   memset (b->bucket, 0xff, sizeof b->bucket);
   g_hash_table_remove_all (b->pages);
   b->n_jump_modes = 0;
-  vt_jump_clear (b);
   b->counts.flushes++;
 }
 

@@ -100,7 +100,8 @@ struct VtBlocks
   /* Entries filled since the last clearing; beyond VT_JUMPS_FILLED: not recorded, clear all. */
   unsigned n_jumps_filled[VT_JUMP_MODES];
   uint16_t jumps_filled[VT_JUMP_MODES][VT_JUMPS_FILLED];
-  uint64_t jump_epoch; /* mmu.fetch_epoch at which the tables were right. */
+  bool     jump_local[VT_JUMP_MODES]; /* There are entries of pages that are not global. */
+  uint64_t jump_epoch, jump_local_epoch; /* The MMU's, at which the tables were right. */
 
   /* Pages that have been written: by any thread. */
   VtWatcher  watcher;
@@ -146,8 +147,8 @@ vt_block_link (const VtBlocks *b, uint32_t n)
 
 /* jump.c: the jump tables. The number of a mode's; VT_JUMP_MODES: there are no more, flush. */
 unsigned vt_jump_table (VtBlocks *b, unsigned mode);
-void     vt_jump_clear (VtBlocks *b);
-void     vt_jump_fill (VtBlocks *b, const VtBlock *block);
+void     vt_jump_update (VtBlocks *b); /* Forgets what may no longer be where it was. */
+void     vt_jump_fill (VtBlocks *b, const VtBlock *block, bool global);
 
 static inline unsigned
 vt_jump_index (uint64_t rip)

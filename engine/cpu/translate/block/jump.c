@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The jump tables: from a target's RIP to its block, where the page that it's in is in the fetch TLB. One
- * for each mode, so that the mode need not be compared.
+ * The jump tables: from a target's RIP to its block, while the page that it's in is where it was. One for
+ * each mode, so that the mode need not be compared: and so the kernel's, whose pages are global, outlasts a
+ * change of the address space.
  */
 #include "blocks.h"
 
@@ -24,6 +25,7 @@ clear_table (VtBlocks *b, unsigned table)
     for (unsigned i = 0; i < b->n_jumps_filled[table]; i++)
       empty (&jump[b->jumps_filled[table][i]], b->jumps_filled[table][i]);
   b->n_jumps_filled[table] = 0;
+  b->jump_local[table] = false;
 }
 
 unsigned
@@ -44,15 +46,22 @@ vt_jump_table (VtBlocks *b, unsigned mode)
 }
 
 void
-vt_jump_clear (VtBlocks *b)
+vt_jump_update (VtBlocks *b)
 {
+  const VtMmu *mmu = &b->core->mmu;
+  const bool   all = b->jump_epoch != mmu->fetch_epoch, local = b->jump_local_epoch != mmu->local_epoch;
+
+  if (G_LIKELY (!all && !local))
+    return;
   for (unsigned i = 0; i < b->n_jump_modes; i++)
-    clear_table (b, i);
-  b->jump_epoch = b->core->mmu.fetch_epoch;
+    if (all || b->jump_local[i])
+      clear_table (b, i);
+  b->jump_epoch = mmu->fetch_epoch;
+  b->jump_local_epoch = mmu->local_epoch;
 }
 
 void
-vt_jump_fill (VtBlocks *b, const VtBlock *block)
+vt_jump_fill (VtBlocks *b, const VtBlock *block, bool global)
 {
   const unsigned table = vt_jump_table (b, block->mode), n = vt_jump_index (block->rip);
   unsigned      *filled = &b->n_jumps_filled[table];
@@ -61,6 +70,8 @@ vt_jump_fill (VtBlocks *b, const VtBlock *block)
     b->jumps_filled[table][*filled] = (uint16_t) n;
   if (*filled <= VT_JUMPS_FILLED)
     ++*filled;
+  b->jump_local[table] |= !global;
+  vt_mmu_note_fetch (&b->core->mmu, block->rip);
   b->core->jump[table][n] = (VtJump){
     .check = -block->rip,
     .host = (uint64_t) (uintptr_t) (b->area.execute + block->host),

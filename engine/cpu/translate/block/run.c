@@ -99,16 +99,15 @@ find (VtCore *core, VtBlocks *b, unsigned mode)
   const VtTlbEntry *entry =
       &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[linear / VT_PAGE % VT_TLB_ENTRIES];
 
+  vt_jump_update (b);
   if (entry->tag != linear)
     return NULL;
-  if (b->jump_epoch != core->mmu.fetch_epoch)
-    vt_jump_clear (b);
   uint8_t *page = (uint8_t *) (uintptr_t) (linear + entry->addend);
   VtBlock *block = vt_blocks_find (b, core->rip, page, mode);
   if (block == NULL)
     block = vt_block_make (b, core->rip, page, entry->info & ~VT_PAGE_OFFSET, mode);
   if (block)
-    vt_jump_fill (b, block);
+    vt_jump_fill (b, block, (entry->info & VT_TLB_GLOBAL) != 0);
   return block;
 }
 
@@ -155,7 +154,8 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
   const VtBlockInsn  insn = *vt_block_insn (b, n), next = *vt_block_insn (b, n + 1);
   const VtBlock     *block = vt_block (b, insn.block);
   const uint64_t     page = block->rip & ~VT_PAGE_OFFSET;
-  const uint64_t     flushes = b->counts.flushes, epoch = core->mmu.fetch_epoch;
+  const uint64_t     flushes = b->counts.flushes;
+  const uint64_t     epoch = core->mmu.fetch_epoch + core->mmu.local_epoch;
 
   core->rip = page + insn.offset;
   if (n != from->insn)
@@ -165,8 +165,8 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
   interpret (run, 1);
   if (run->step != VT_STEP_DONE || run->done >= run->budget || core->rip != page + next.offset
       || __atomic_load_n (&core->requests, __ATOMIC_RELAXED) || vt_core_awaited (core)
-      || b->counts.flushes != flushes
-      || core->mmu.fetch_epoch != epoch || !may_translate (core))
+      || b->counts.flushes != flushes || core->mmu.fetch_epoch + core->mmu.local_epoch != epoch
+      || !may_translate (core))
     return nowhere;
   block = vt_block (b, insn.block);
   if (block->dead || block->mode != mode_of (core))

@@ -34,19 +34,26 @@ vt_mmu_init (VtMmu *mmu, VtTlb *tlb)
   vt_mmu_flush (mmu);
 }
 
+static void
+forget_fetches (VtMmu *mmu)
+{
+  memset (mmu->fetched, 0, sizeof mmu->fetched);
+  mmu->fetch_epoch++;
+}
+
 void
 vt_mmu_flush (VtMmu *mmu)
 {
   for (unsigned t = 0; t < N_TABLES; t++)
     table_clear (&mmu->tlb[t]);
   mmu->has_large = false;
-  mmu->fetch_epoch++;
+  forget_fetches (mmu);
 }
 
 void
 vt_mmu_flush_local (VtMmu *mmu)
 {
-  mmu->fetch_epoch++;
+  mmu->local_epoch++;
   for (unsigned t = 0; t < N_TABLES; t++)
     {
       VtTlb *tlb = &mmu->tlb[t];
@@ -81,12 +88,11 @@ vt_mmu_flush_page (VtMmu *mmu, uint64_t linear)
     {
       VtTlbEntry *entry = &mmu->tlb[t].entry[page / VT_PAGE % VT_TLB_ENTRIES];
       if (entry->tag == page)
-        {
-          empty (entry);
-          if (t % VT_ACCESS_KINDS == VT_ACCESS_FETCH)
-            mmu->fetch_epoch++;
-        }
+        empty (entry);
     }
+  const uint64_t bit = page / VT_PAGE % (VT_FETCHED_WORDS * 64);
+  if (mmu->fetched[bit / 64] >> bit % 64 & 1)
+    forget_fetches (mmu);
 }
 
 void
@@ -187,9 +193,6 @@ fill (VtCore *core, VtTlb *tlb, uint64_t page, const VtWalk *walk, const VtSpace
     tlb->n_filled++;
   if (walk->size > VT_PAGE)
     note_large (&core->mmu, page, walk->size);
-  if (entry->tag != VT_TLB_EMPTY
-      && (unsigned) (tlb - core->tlb) % VT_ACCESS_KINDS == VT_ACCESS_FETCH)
-    core->mmu.fetch_epoch++;
   *entry = (VtTlbEntry){
     .tag = page,
     .addend = (uint64_t) (uintptr_t) ram->host - page,
