@@ -640,8 +640,10 @@ static bool
 q35_build (VtMachine *machine, VitrineConfig *config, GError **error)
 {
   static bool (*const steps[]) (Board *, GError **) = {
-    add_memory,   add_chips,   add_chipset, add_firmware_rom, add_nvram, add_timers, add_platform,        add_serial_ports,
-    add_display,  add_storage, add_firmware_config, add_kernel,       add_tables,
+    add_memory,           add_chips,            add_chipset,          add_firmware_rom,
+    add_nvram,            add_timers,           add_platform,         add_serial_ports,
+    add_display,          add_storage,          add_firmware_config,  add_kernel,
+    add_tables,
   };
   Board board = { .machine = machine, .config = config };
   bool  ok = true;

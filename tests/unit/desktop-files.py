@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What desktops are told of the program (desktop entry, metainfo), and that every icon that a window
+"""What a computer is told of the program (desktop entry, metainfo, manual), and that every icon that a window
 names is there: an icon theme's, or the program's own."""
 import glob, os, re, subprocess, sys, unittest
 import xml.etree.ElementTree as ET
@@ -28,6 +28,9 @@ class Appearance(unittest.TestCase):
 
   def test_metainfo(self):
     self.run_quiet("appstreamcli", "validate", "--no-net", os.path.join(DATA, APP_ID + ".metainfo.xml"))
+
+  def test_manual(self):
+    self.run_quiet("mandoc", "-T", "lint", "-W", "warning", os.path.join(DATA, "vitrine.1"))
 
   def test_names_agree(self):
     entry = dict(re.findall(r"^([A-Za-z]+)=(.*)$", read("data", APP_ID + ".desktop"), re.M))
