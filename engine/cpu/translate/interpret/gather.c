@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Vector instructions with an address for each element: gathers, scatters (SDM volume 2, VGATHERDPS and
+ * its kin), and MASKMOVDQU, which has a byte mask and no visible operand in memory. They work on the saved
+ * image of the registers. A fault finds the elements before it done and their mask bits clear, as the
+ * manuals want it, so that the instruction goes on behind the handler.
+ */
+#include "../host/unit.h"
+#include "ops.h"
+
+/* @arg of the table: sizes of 8 instead of 4 bytes, and the direction. */
+#define WIDE_INDEX 1u
+#define WIDE_DATA 2u
+#define SCATTER 4u
+
+#define REGISTER 64u /* Bytes of the longest. */
+#define N_PIECES 3u
+
+/* Where a register's bytes are in the image. */
+typedef struct
+{
+  unsigned feature, offset, size, whole, whole_size; /* @whole: the feature's area. */
+} Piece;
+
+static unsigned
+pieces (const VtCore *core, unsigned reg, Piece out[N_PIECES])
+{
+  const VtUnitPart *avx = vt_unit_part (core->unit, 2), *high = vt_unit_part (core->unit, 6),
+                   *more = vt_unit_part (core->unit, 7);
+  unsigned          n = 0;
+
+  if (reg >= 16)
+    {
+      out[n++] = (Piece){ 7, more->offset + 64 * (reg - 16), 64, more->offset, more->size };
+      return n;
+    }
+  out[n++] = (Piece){ 1, 160 + 16 * reg, 16, 160, 256 };
+  out[n++] = (Piece){ 2, avx->offset + 16 * reg, 16, avx->offset, avx->size };
+  if (high->size)
+    out[n++] = (Piece){ 6, high->offset + 32 * reg, 32, high->offset, high->size };
+  return n;
+}
+
+static void
+get_register (const VtCore *core, unsigned reg, uint8_t to[REGISTER])
+{
+  Piece          piece[N_PIECES];
+  const unsigned n = pieces (core, reg, piece);
+
+  memset (to, 0, REGISTER);
+  for (unsigned i = 0, at = 0; i < n; at += piece[i++].size)
+    if (vt_unit_in_use (core) >> piece[i].feature & 1)
+      memcpy (to + at, core->xsave + piece[i].offset, piece[i].size);
+}
+
+/* Makes a part of the image that is in its initial state what it stands for. */
+static void
+use (VtCore *core, const Piece *piece)
+{
+  if (vt_unit_in_use (core) >> piece->feature & 1)
+    return;
+  memset (core->xsave + piece->whole, 0, piece->whole_size);
+  vt_unit_set_in_use (core, vt_unit_in_use (core) | VT_BIT (piece->feature));
+}
+
+static void
+put_register (VtCore *core, unsigned reg, const uint8_t from[REGISTER])
+{
+  Piece          piece[N_PIECES];
+  const unsigned n = pieces (core, reg, piece);
+
+  for (unsigned i = 0, at = 0; i < n; at += piece[i++].size)
+    {
+      use (core, &piece[i]);
+      memcpy (core->xsave + piece[i].offset, from + at, piece[i].size);
+    }
+}
+
+static uint64_t
+get_mask (const VtCore *core, unsigned k)
+{
+  const uint64_t mask = vt_ld64 (core->xsave + vt_unit_part (core->unit, 5)->offset + 8 * k);
+  return vt_unit_in_use (core) >> 5 & 1 ? mask : 0;
+}
+
+static void
+put_mask (VtCore *core, unsigned k, uint64_t mask)
+{
+  const VtUnitPart *part = vt_unit_part (core->unit, 5);
+  const Piece       piece = { 5, part->offset + 8 * k, 8, part->offset, part->size };
+
+  use (core, &piece);
+  vt_st64 (core->xsave + piece.offset, mask);
+}
+
+static void
+check_avx (VtCore *core, uint64_t features)
+{
+  const uint64_t wanted = VT_FEATURE_SSE | VT_FEATURE_AVX | features;
+
+  if (!core->protected_mode || !(core->cr4 & VT_CR4_OSXSAVE) || (core->xcr0 & wanted) != wanted)
+    vt_core_ud (core);
+  if (core->cr0 & VT_CR0_TS)
+    vt_core_raise (core, VT_EXC_NM, 0);
+}
+
+static bool
+decode (const VtInsn *insn, ZydisDecodedInstruction *out, ZydisDecodedOperand *operands)
+{
+  ZydisDecoder decoder;
+
+  ZydisDecoderInit (&decoder, (ZydisMachineMode) insn->mode,
+                    insn->mode == ZYDIS_MACHINE_MODE_LONG_64       ? ZYDIS_STACK_WIDTH_64
+                    : insn->mode == ZYDIS_MACHINE_MODE_LEGACY_32
+                          || insn->mode == ZYDIS_MACHINE_MODE_LONG_COMPAT_32
+                        ? ZYDIS_STACK_WIDTH_32
+                        : ZYDIS_STACK_WIDTH_16);
+  return ZYAN_SUCCESS (
+      ZydisDecoderDecodeFull (&decoder, insn->bytes, insn->length, out, operands));
+}
+
+static bool
+is_vector (const ZydisDecodedOperand *o)
+{
+  const ZydisRegisterClass c = ZydisRegisterGetClass (o->reg.value);
+  return o->type == ZYDIS_OPERAND_TYPE_REGISTER
+         && (c == ZYDIS_REGCLASS_XMM || c == ZYDIS_REGCLASS_YMM || c == ZYDIS_REGCLASS_ZMM);
+}
+
+void
+vt_op_gather (VtCore *core, const VtInsn *insn)
+{
+  const unsigned          index_size = insn->op->arg & WIDE_INDEX ? 8 : 4;
+  const unsigned          size = insn->op->arg & WIDE_DATA ? 8 : 4;
+  const bool              scatter = (insn->op->arg & SCATTER) != 0;
+  const VtAccessKind      kind = scatter ? VT_ACCESS_WRITE : VT_ACCESS_READ;
+  const VtAccessSet       set = vt_mmu_data_set (core);
+  ZydisDecodedInstruction whole;
+  ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
+  unsigned                data_reg = 0, mask_reg = 0, index_reg = 0, scale = 1, n_vectors = 0;
+  uint8_t                 data[REGISTER], index[REGISTER], mask[REGISTER] = { 0 };
+
+  if (!decode (insn, &whole, operands))
+    vt_core_ud (core);
+  const bool evex = whole.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+  check_avx (core, evex ? VT_FEATURES_AVX512 : 0);
+  for (unsigned i = 0; i < whole.operand_count; i++)
+    if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+      {
+        index_reg = (unsigned) ZydisRegisterGetId (operands[i].mem.index);
+        scale = operands[i].mem.scale;
+      }
+    else if (is_vector (&operands[i]) && n_vectors++ == 0)
+      data_reg = (unsigned) ZydisRegisterGetId (operands[i].reg.value);
+    else if (is_vector (&operands[i]))
+      mask_reg = (unsigned) ZydisRegisterGetId (operands[i].reg.value);
+  if (evex)
+    mask_reg = (unsigned) ZydisRegisterGetId (whole.avx.mask.reg);
+
+  const unsigned n = (unsigned) whole.avx.vector_length / 8 / MAX (index_size, size);
+  get_register (core, data_reg, data);
+  get_register (core, index_reg, index);
+  uint64_t wanted = evex ? get_mask (core, mask_reg) : 0;
+  if (!evex)
+    {
+      get_register (core, mask_reg, mask);
+      for (unsigned i = 0; i < n; i++)
+        wanted |= (uint64_t) (mask[(i + 1) * size - 1] >> 7) << i;
+    }
+  for (unsigned i = 0; i < n; i++)
+    {
+      if (!(wanted >> i & 1))
+        continue;
+      const int64_t at = index_size == 8 ? (int64_t) vt_ld64 (index + i * 8)
+                                         : (int32_t) vt_ld32 (index + i * 4);
+      uint64_t offset = (uint64_t) insn->disp + (uint64_t) at * scale;
+      if (insn->base != VT_NO_REG)
+        offset += core->gpr[insn->base];
+      const uint64_t linear =
+          vt_seg_linear (core, insn->seg, offset & vt_ones (insn->asize), size, kind);
+      if (scatter)
+        vt_mmu_store (core, linear, size, vt_ld (data + i * size, size), set);
+      else
+        {
+          vt_st (data + i * size, size, vt_mmu_load (core, linear, size, set));
+          put_register (core, data_reg, data);
+        }
+      wanted &= ~VT_BIT (i);
+      if (evex)
+        put_mask (core, mask_reg, wanted);
+      else
+        {
+          memset (mask + i * size, 0, size);
+          put_register (core, mask_reg, mask);
+        }
+    }
+  /* Done: the mask is clear, and what is above the elements. */
+  if (!scatter)
+    {
+      memset (data + n * size, 0, REGISTER - n * size);
+      put_register (core, data_reg, data);
+    }
+  memset (mask, 0, sizeof mask);
+  if (evex)
+    put_mask (core, mask_reg, 0);
+  else
+    put_register (core, mask_reg, mask);
+}
+
+/* Whether @linear is of RAM that may be written; raises the page fault. */
+static bool
+is_ram (VtCore *core, uint64_t linear, VtAccessSet set)
+{
+  VtSpacePage page;
+  VtWalk      walk;
+  uint32_t    error;
+
+  if (!vt_mmu_walk (core, linear, VT_ACCESS_WRITE, set, &walk, &error))
+    vt_core_raise_page_fault (core, linear, error);
+  return vt_space_page (core->space, walk.gpa, &page);
+}
+
+/* MASKMOVDQU and VMASKMOVDQU: the bytes at DS:rDI whose mask's sign is set. Into a device's registers it
+ * is declined. */
+void
+vt_op_masked_bytes (VtCore *core, const VtInsn *insn)
+{
+  const VtAccessSet       set = vt_mmu_data_set (core);
+  const uint64_t          offset = core->gpr[VT_CPU_RDI] & vt_ones (insn->asize);
+  ZydisDecodedInstruction whole;
+  ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
+  uint8_t                 data[REGISTER], mask[REGISTER];
+  uint64_t                linear[16];
+
+  if (!decode (insn, &whole, operands) || !is_vector (&operands[0]) || !is_vector (&operands[1]))
+    vt_core_decline (core);
+  if (whole.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
+    check_avx (core, 0);
+  else if ((core->cr0 & VT_CR0_EM) || !(core->cr4 & VT_CR4_OSFXSR))
+    vt_core_ud (core);
+  else if (core->cr0 & VT_CR0_TS)
+    vt_core_raise (core, VT_EXC_NM, 0);
+  get_register (core, (unsigned) ZydisRegisterGetId (operands[0].reg.value), data);
+  get_register (core, (unsigned) ZydisRegisterGetId (operands[1].reg.value), mask);
+  /* All is checked before the first byte is written. */
+  for (unsigned i = 0; i < 16; i++)
+    if (mask[i] & 0x80)
+      {
+        linear[i] = vt_seg_linear (core, insn->seg, (offset + i) & vt_ones (insn->asize), 1,
+                                   VT_ACCESS_WRITE);
+        if (!is_ram (core, linear[i], set))
+          vt_core_decline (core);
+      }
+  for (unsigned i = 0; i < 16; i++)
+    if (mask[i] & 0x80)
+      vt_mmu_store (core, linear[i], 1, data[i], set);
+}
