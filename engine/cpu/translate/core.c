@@ -38,8 +38,9 @@ cr4_known (void)
 static void
 features (VtCore *core)
 {
-  uint32_t one[4], seven[4], wide[4], size[4];
+  uint32_t one[4], seven[4], wide[4], size[4], xsave[4];
 
+  core->xcr0_mask = vt_unit_features (core->unit);
   core->phys_bits = 52;
   core->has_gbytes = true;
   core->cr4_mask = cr4_known ();
@@ -49,6 +50,8 @@ features (VtCore *core)
   core->ops->cpuid (core->data, 7, 0, seven);
   core->ops->cpuid (core->data, 0x80000001, 0, wide);
   core->ops->cpuid (core->data, 0x80000008, 0, size);
+  core->ops->cpuid (core->data, 0xd, 0, xsave);
+  core->xcr0_mask &= xsave[0] | (uint64_t) xsave[3] << 32;
   core->has_gbytes = (wide[3] & VT_BIT (26)) != 0;
   if ((size[0] & 0xff) >= 32 && (size[0] & 0xff) <= 52)
     core->phys_bits = (uint8_t) size[0];

@@ -159,7 +159,7 @@ struct VtCore
   VtDecoder       *decoder;
   VtUnit          *unit;
   VtBlocks        *blocks; /* NULL: it has never translated. */
-  uint64_t         cr4_mask;  /* Bits that the guest's CPUID offers. */
+  uint64_t         cr4_mask, xcr0_mask; /* Bits that the guest's CPUID offers. */
   uint8_t          phys_bits; /* MAXPHYADDR. */
   bool             has_gbytes; /* 1 GiB pages. */
 

@@ -617,7 +617,7 @@ vt_op_xsetbv (VtCore *core, const VtInsn *insn)
     vt_core_ud (core);
   if (core->cpl != 0 || (uint32_t) core->gpr[VT_CPU_RCX] != 0)
     vt_core_gp (core, 0);
-  if (!(value & VT_FEATURE_X87) || (value & ~vt_unit_features (core->unit))
+  if (!(value & VT_FEATURE_X87) || (value & ~core->xcr0_mask)
       || ((value & VT_FEATURE_AVX) && !(value & VT_FEATURE_SSE))
       || (wide && (wide != VT_FEATURES_AVX512 || !(value & VT_FEATURE_AVX))))
     vt_core_gp (core, 0);
