@@ -224,15 +224,6 @@ vt_aml_device (VtAml *aml, const char *path)
 }
 
 void
-vt_aml_method (VtAml *aml, const char *path, unsigned n_args, bool serialized)
-{
-  put8 (aml, 0x14);
-  open_frame (aml, false);
-  put_path (aml, path);
-  put8 (aml, MIN (n_args, 7u) | (serialized ? 0x08 : 0));
-}
-
-void
 vt_aml_package (VtAml *aml, unsigned n_elements)
 {
   put8 (aml, 0x12);
@@ -240,13 +231,6 @@ vt_aml_package (VtAml *aml, unsigned n_elements)
   if (n_elements > 255)
     aml->broken = true;
   put8 (aml, n_elements);
-}
-
-void
-vt_aml_if (VtAml *aml)
-{
-  put8 (aml, 0xa0);
-  open_frame (aml, false);
 }
 
 void
@@ -402,56 +386,6 @@ vt_aml_path (VtAml *aml, const char *path)
 }
 
 void
-vt_aml_arg (VtAml *aml, unsigned n)
-{
-  aml->broken |= n > 6;
-  put8 (aml, 0x68 + n);
-}
-
-void
-vt_aml_local (VtAml *aml, unsigned n)
-{
-  aml->broken |= n > 7;
-  put8 (aml, 0x60 + n);
-}
-
-void
-vt_aml_return (VtAml *aml)
-{
-  put8 (aml, 0xa4);
-}
-
-void
-vt_aml_store (VtAml *aml)
-{
-  put8 (aml, 0x70);
-}
-
-void
-vt_aml_equal (VtAml *aml)
-{
-  put8 (aml, 0x93);
-}
-
-void
-vt_aml_and (VtAml *aml)
-{
-  put8 (aml, 0x7b);
-}
-
-void
-vt_aml_or (VtAml *aml)
-{
-  put8 (aml, 0x7d);
-}
-
-void
-vt_aml_notify (VtAml *aml)
-{
-  put8 (aml, 0x86);
-}
-
-void
 vt_aml_name_integer (VtAml *aml, const char *path, uint64_t value)
 {
   vt_aml_name (aml, path);
@@ -491,16 +425,6 @@ vt_aml_irq (VtAml *aml, unsigned irq)
   aml->broken |= irq > 15;
   put8 (aml, 0x22); /* 6.4.2.1, without flags. */
   put_le (aml, UINT64_C (1) << (irq & 15), 2);
-}
-
-void
-vt_aml_interrupt (VtAml *aml, uint32_t gsi, bool level, bool active_low)
-{
-  put8 (aml, 0x89); /* 6.4.3.6 */
-  put_le (aml, 6, 2);
-  put8 (aml, 0x01 | (level ? 0x08 : 0x02) | (active_low ? 0x04 : 0));
-  put8 (aml, 1);
-  put_le (aml, gsi, 4);
 }
 
 void

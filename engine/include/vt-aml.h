@@ -31,9 +31,7 @@ GBytes *vt_aml_free_to_bytes (VtAml *aml);
  * than four characters are padded by '_'. */
 void vt_aml_scope (VtAml *aml, const char *path);
 void vt_aml_device (VtAml *aml, const char *path);
-void vt_aml_method (VtAml *aml, const char *path, unsigned n_args, bool serialized);
 void vt_aml_package (VtAml *aml, unsigned n_elements); /* At most 255; the elements follow. */
-void vt_aml_if (VtAml *aml);                           /* The condition follows, then the body. */
 void vt_aml_resources (VtAml *aml);                    /* A resource template, as a buffer. */
 void vt_aml_end (VtAml *aml);
 
@@ -45,17 +43,7 @@ void vt_aml_integer (VtAml *aml, uint64_t value);
 void vt_aml_string (VtAml *aml, const char *ascii);
 void vt_aml_buffer (VtAml *aml, const void *data, size_t len);
 void vt_aml_eisa_id (VtAml *aml, const char *id); /* "PNP0A08" */
-void vt_aml_path (VtAml *aml, const char *path);  /* A reference, or a call: its arguments follow. */
-void vt_aml_arg (VtAml *aml, unsigned n);         /* 0 to 6. */
-void vt_aml_local (VtAml *aml, unsigned n);       /* 0 to 7. */
-
-/* Statements and operators; their operands follow. */
-void vt_aml_return (VtAml *aml); /* Return (operand) */
-void vt_aml_store (VtAml *aml);  /* Store (source, target) */
-void vt_aml_equal (VtAml *aml);  /* LEqual (a, b) */
-void vt_aml_and (VtAml *aml);    /* And (a, b, target) */
-void vt_aml_or (VtAml *aml);     /* Or (a, b, target) */
-void vt_aml_notify (VtAml *aml); /* Notify (object, value) */
+void vt_aml_path (VtAml *aml, const char *path);  /* A reference. */
 
 /* OperationRegion (path, SystemIO or SystemMemory, address, size). */
 void vt_aml_operation_region (VtAml *aml, const char *path, VtSpaceKind space, uint64_t address,
@@ -73,8 +61,6 @@ void vt_aml_name_eisa_id (VtAml *aml, const char *path, const char *id);
 /* Inside a resource template (6.4.2, 6.4.3). Ranges are fixed: minimum, maximum and length agree. */
 void vt_aml_io (VtAml *aml, uint16_t base, uint8_t length);
 void vt_aml_irq (VtAml *aml, unsigned irq); /* IRQNoFlags: edge, active high, exclusive. */
-/* Interrupt: level-triggered and shared where @level. */
-void vt_aml_interrupt (VtAml *aml, uint32_t gsi, bool level, bool active_low);
 void vt_aml_memory32_fixed (VtAml *aml, uint32_t base, uint32_t length, bool writable);
 void vt_aml_bus_range (VtAml *aml, uint16_t first, uint16_t last);
 void vt_aml_io_range (VtAml *aml, uint16_t first, uint16_t last);       /* WordIO, producer. */

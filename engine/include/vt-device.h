@@ -163,11 +163,10 @@ void     vt_region_write (VtRegion *region, uint64_t offset, unsigned size, uint
  * the ops, without an exit where the CPU engine can. @match: only this value; -1: any. */
 void vt_region_add_kick (VtRegion *region, uint64_t offset, unsigned size, int64_t match, VtKick *kick);
 
-unsigned           vt_device_n_regions (const VtDevice *dev);
-VtRegion          *vt_device_region (const VtDevice *dev, unsigned n);
-const VtRegionOps *vt_region_ops (const VtRegion *region);
-VtRam             *vt_region_ram (const VtRegion *region); /* NULL: not a RAM window. */
-VtSpaceKind        vt_region_kind (const VtRegion *region);
+unsigned    vt_device_n_regions (const VtDevice *dev);
+VtRegion   *vt_device_region (const VtDevice *dev, unsigned n);
+VtRam      *vt_region_ram (const VtRegion *region); /* NULL: not a RAM window. */
+VtSpaceKind vt_region_kind (const VtRegion *region);
 
 /* The list of every device class, NULL-terminated: devices/catalogue.c. */
 extern const VtDeviceClass *const vt_device_classes[];

@@ -64,7 +64,6 @@ void vt_context_call (VtContext *context, VtFunc func, void *data);
 /* Calls @func with the lock held whenever @fd shows one of @events (EPOLL* bits). The caller keeps
  * @fd. Any thread. */
 VtWatch *vt_watch_new (VtContext *context, int fd, unsigned events, VtFdFunc func, void *data);
-void     vt_watch_set (VtWatch *watch, unsigned events);
 /* Once it returns, on the context's thread or with its lock held, @func is not called again. */
 void vt_watch_free (VtWatch *watch);
 

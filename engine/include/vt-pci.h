@@ -106,8 +106,6 @@ bool vt_pci_msix_enabled (const VtPciFunction *fn);
 /* Sends MSI or MSI-X vector @n as the guest programmed it; pending where masked; dropped where
  * neither is on or bus mastering is off. */
 void vt_pci_msi_send (VtPciFunction *fn, unsigned n);
-/* An eventfd that does the same for MSI-X vector @n without this process; -1 if none. */
-int vt_pci_msix_fd (VtPciFunction *fn, unsigned n);
 /* The function's INTx wire: held back while Interrupt Disable is set or MSI or MSI-X is on. */
 void vt_pci_intx (VtPciFunction *fn, bool level);
 /* What most devices want: @level on INTx, or, on a rise, one message on vector 0. */

@@ -89,12 +89,6 @@ vt_clock_runs (const VtClock *clock)
   return __atomic_load_n (&clock->frozen, __ATOMIC_ACQUIRE) == RUNNING;
 }
 
-bool
-vt_clock_is_manual (const VtClock *clock)
-{
-  return clock->kind == CLOCK_MANUAL;
-}
-
 /* A deadline that was far off while the clock stood may be near now. */
 static void
 wake_all (VtClock *clock)

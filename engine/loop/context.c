@@ -392,14 +392,6 @@ vt_watch_new (VtContext *context, int fd, unsigned events, VtFdFunc func, void *
 }
 
 void
-vt_watch_set (VtWatch *watch, unsigned events)
-{
-  struct epoll_event event = { .events = events, .data.u64 = watch->id };
-
-  epoll_ctl (watch->context->epoll, EPOLL_CTL_MOD, watch->fd, &event);
-}
-
-void
 vt_watch_free (VtWatch *watch)
 {
   VtContext *context;

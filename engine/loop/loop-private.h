@@ -21,7 +21,6 @@ struct VtTimer
 void vt_clock_add_timer (VtClock *clock, VtTimer *timer);
 void vt_clock_remove_timer (VtClock *clock, VtTimer *timer);
 bool vt_clock_runs (const VtClock *clock);
-bool vt_clock_is_manual (const VtClock *clock);
 
 /* Makes the context's thread look at its timers again. Any thread. */
 void vt_context_wake (VtContext *context);

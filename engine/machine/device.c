@@ -220,12 +220,6 @@ vt_device_region (const VtDevice *dev, unsigned n)
   return dev->priv->regions->pdata[n];
 }
 
-const VtRegionOps *
-vt_region_ops (const VtRegion *region)
-{
-  return region->ops;
-}
-
 VtRam *
 vt_region_ram (const VtRegion *region)
 {

@@ -204,12 +204,6 @@ vt_pci_msi_send (VtPciFunction *fn, unsigned n)
     }
 }
 
-int
-vt_pci_msix_fd (VtPciFunction *fn, unsigned n)
-{
-  return n < fn->priv->n_msix ? vt_msi_fd (fn->priv->msix_vector[n]) : -1;
-}
-
 /* MSI-X table and pending array ------------------------------------------------------------------ */
 
 static uint64_t

@@ -493,12 +493,6 @@ vt_screen_view_set_scale (VtScreenView *view, VtScaleMode mode)
   gtk_widget_queue_draw (GTK_WIDGET (view));
 }
 
-VtScaleMode
-vt_screen_view_get_scale (VtScreenView *view)
-{
-  return view->scale;
-}
-
 static void
 vt_screen_view_realize (GtkWidget *widget)
 {

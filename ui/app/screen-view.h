@@ -23,8 +23,7 @@ GtkWidget *vt_screen_view_new (VitrineMachine *machine);
 /* Shows console @n once the machine is built; until then, and for NULL, the view is black. */
 void vt_screen_view_set_screen (VtScreenView *view, VitrineScreen *screen);
 
-void        vt_screen_view_set_scale (VtScreenView *view, VtScaleMode mode);
-VtScaleMode vt_screen_view_get_scale (VtScreenView *view);
+void vt_screen_view_set_scale (VtScreenView *view, VtScaleMode mode);
 
 /* Whether the pointer (in relative mode) and the keyboard belong to the guest alone. */
 gboolean vt_screen_view_is_grabbed (VtScreenView *view);

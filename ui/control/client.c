@@ -120,33 +120,6 @@ vt_control_call (GDBusConnection *connection, const char *method, GVariant *para
   return result;
 }
 
-void
-vt_control_call_async (GDBusConnection *connection, const char *method, GVariant *parameters,
-                       int timeout_ms, GAsyncReadyCallback callback, gpointer data)
-{
-  g_dbus_connection_call (connection, NULL, VT_CONTROL_PATH, VT_CONTROL_INTERFACE, method,
-                          parameters, NULL, G_DBUS_CALL_FLAGS_NONE, timeout_ms, NULL, callback,
-                          data);
-}
-
-GVariant *
-vt_control_call_finish (GDBusConnection *connection, GAsyncResult *result, GError **error)
-{
-  GError   *cause = NULL;
-  GVariant *answer = g_dbus_connection_call_finish (connection, result, &cause);
-  if (!answer)
-    translate (error, cause);
-  return answer;
-}
-
-guint
-vt_control_watch_state (GDBusConnection *connection, GDBusSignalCallback func, gpointer data)
-{
-  return g_dbus_connection_signal_subscribe (connection, NULL, VT_CONTROL_INTERFACE, "StateChanged",
-                                             VT_CONTROL_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE, func,
-                                             data, NULL);
-}
-
 char *
 vt_control_query_state (const char *folder, GVariant **status)
 {

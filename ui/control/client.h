@@ -32,16 +32,6 @@ GDBusConnection *vt_control_connect (const char *folder, GError **error);
 GVariant *vt_control_call (GDBusConnection *connection, const char *method, GVariant *parameters,
                            int timeout_ms, GError **error);
 
-/* The same without waiting, for a program with a main loop. */
-void      vt_control_call_async (GDBusConnection *connection, const char *method,
-                                 GVariant *parameters, int timeout_ms, GAsyncReadyCallback callback,
-                                 gpointer data);
-GVariant *vt_control_call_finish (GDBusConnection *connection, GAsyncResult *result,
-                                  GError **error);
-
-/* Calls @func whenever the machine's state changes; (s state, s status). */
-guint vt_control_watch_state (GDBusConnection *connection, GDBusSignalCallback func, gpointer data);
-
 /**
  * vt_control_query_state:
  * @status: (out) (nullable): gets GetStatus's dictionary, or NULL where no process answers.
