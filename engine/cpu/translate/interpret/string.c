@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * String and port instructions. One step of a repeated one does at most a page's worth and leaves RIP
+ * String and port instructions. One step of a repeated one does a bounded amount of work and leaves RIP
  * where it is, with RCX, RSI and RDI telling how far it has come: interrupts come in between, and a
  * fault leaves a whole number of iterations done.
  */
 #include "ops.h"
 
-#define MOST_ITERATIONS 4096u
+/* What a step may cost, in units of 64 bytes that are moved at once. An iteration by itself takes as long
+ * as some of them. */
+#define MOST_WORK 65536u
+#define WORK_ALONE 16u
 
 static uint64_t
 source (VtCore *core, const VtInsn *insn, unsigned size)
@@ -109,12 +112,104 @@ static void (*const iterations[]) (VtCore *core, const VtInsn *insn, unsigned si
   [VT_STRING_OUTS] = outs,
 };
 
+/* Many at once ------------------------------------------------------------------------------------ */
+
+/* How many of @count elements from @offset on lie in one page, and neither wrap nor meet a limit. */
+static uint64_t
+elements_in_page (const VtCore *core, const VtInsn *insn, unsigned seg, unsigned reg, uint64_t linear,
+                  unsigned size, uint64_t count)
+{
+  const VtCpuSegment *s = &core->seg[seg];
+  const uint64_t      offset = vt_core_gpr (core, reg, insn->asize);
+  const uint64_t      in_page = (VT_PAGE - (linear & VT_PAGE_OFFSET)) / size;
+  /* Less the last, so that a whole address space is not zero. */
+  uint64_t       before_end = (vt_ones (insn->asize) - offset) / size;
+
+  if (core->code_bits != 64)
+    {
+      if ((s->type & 0xc) == 4 || offset > s->limit) /* Data that expands downwards. */
+        return 0;
+      before_end = MIN (before_end, (s->limit - offset + 1) / size);
+    }
+  return MIN (count, MIN (in_page, before_end));
+}
+
+static void
+fill (uint8_t *to, unsigned size, uint64_t n, uint64_t value)
+{
+  if (size == 1)
+    memset (to, (int) (value & 0xff), n);
+  else
+    for (uint64_t i = 0; i < n; i++)
+      vt_st (to + i * size, size, value);
+}
+
+/* Does several of @count iterations that stay in one page of RAM, upwards. Returns: how many; 0: none, and
+ * the first is to be done by itself. Raises what the first would. */
+static uint64_t
+several (VtCore *core, const VtInsn *insn, unsigned which, unsigned size, uint64_t count)
+{
+  const bool from = which == VT_STRING_MOVS || which == VT_STRING_CMPS;
+  const bool writes = which == VT_STRING_MOVS || which == VT_STRING_STOS;
+  const VtAccessKind kind = writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
+  const VtAccessSet  set = vt_mmu_data_set (core);
+  const uint8_t     *a = NULL;
+  uint8_t           *b;
+  uint64_t           n = count, i = 0, x = 0, y = 0;
+
+  if ((core->rflags & VT_FLAG_DF) || which == VT_STRING_LODS || which == VT_STRING_INS
+      || which == VT_STRING_OUTS)
+    return 0;
+  if (from)
+    {
+      const uint64_t linear = source (core, insn, size);
+      n = elements_in_page (core, insn, insn->seg, VT_CPU_RSI, linear, size, n);
+      a = n > 1 ? vt_mmu_host (core, linear, size, VT_ACCESS_READ, set) : NULL;
+      if (a == NULL)
+        return 0;
+    }
+  const uint64_t linear = destination (core, insn, size, kind);
+  n = elements_in_page (core, insn, VT_CPU_ES, VT_CPU_RDI, linear, size, n);
+  b = n > 1 ? vt_mmu_host (core, linear, size, kind, set) : NULL;
+  if (b == NULL)
+    return 0;
+
+  switch (which)
+    {
+    case VT_STRING_MOVS:
+      /* Onto what follows, each element is one that has just been written. */
+      if (b > a && b < a + n * size)
+        return 0;
+      memmove (b, a, n * size);
+      break;
+    case VT_STRING_STOS:
+      fill (b, size, n, vt_core_gpr (core, VT_CPU_RAX, size));
+      break;
+    default:
+      /* To the first that is not as the prefix wants it, that one too. */
+      do
+        {
+          x = from ? vt_ld (a + i * size, size) : vt_core_gpr (core, VT_CPU_RAX, size);
+          y = vt_ld (b + i * size, size);
+        }
+      while (++i < n && (x == y) != insn->repne);
+      n = i;
+      vt_alu_sub (x, y, size, &core->rflags);
+      break;
+    }
+  if (from)
+    vt_core_set_gpr (core, VT_CPU_RSI, insn->asize, core->gpr[VT_CPU_RSI] + n * size);
+  vt_core_set_gpr (core, VT_CPU_RDI, insn->asize, core->gpr[VT_CPU_RDI] + n * size);
+  return n;
+}
+
 /* @arg: which, and the element's size in the upper half. */
 void
 vt_op_string (VtCore *core, const VtInsn *insn)
 {
   const unsigned which = insn->op->arg & 15, size = insn->op->arg >> 4;
   const bool     compares = which == VT_STRING_CMPS || which == VT_STRING_SCAS;
+  uint64_t       work = 0;
 
   if (which == VT_STRING_INS || which == VT_STRING_OUTS)
     vt_check_port (core, (uint16_t) core->gpr[VT_CPU_RDX], size);
@@ -123,15 +218,22 @@ vt_op_string (VtCore *core, const VtInsn *insn)
       iterations[which](core, insn, size);
       return;
     }
-  for (unsigned i = 0; i < MOST_ITERATIONS / size; i++)
+  while (work < MOST_WORK)
     {
       const uint64_t count = vt_core_gpr (core, VT_CPU_RCX, insn->asize);
+      uint64_t       done;
       if (count == 0)
         return;
-      iterations[which](core, insn, size);
-      vt_core_set_gpr (core, VT_CPU_RCX, insn->asize, count - 1);
+      done = several (core, insn, which, size, count);
+      work += WORK_ALONE + done * size / 64;
+      if (done == 0)
+        {
+          iterations[which](core, insn, size);
+          done = 1;
+        }
+      vt_core_set_gpr (core, VT_CPU_RCX, insn->asize, count - done);
       core->progress = true;
-      if (count == 1)
+      if (count == done)
         return;
       if (compares && ((core->rflags & VT_FLAG_ZF) != 0) == insn->repne)
         return;
