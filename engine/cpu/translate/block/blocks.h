@@ -72,9 +72,10 @@ typedef struct
 
 /* What a block's code depends on beside its bytes. */
 #define VT_MODE_SET 0x03u /* VtAccessSet of data accesses. */
-#define VT_MODE_MMX 0x04u /* MMX, SSE and AVX instructions raise nothing by being there. */
+#define VT_MODE_MMX 0x04u /* MMX, SSE, AVX, AVX-512 instructions raise nothing by being there. */
 #define VT_MODE_SSE 0x08u
 #define VT_MODE_AVX 0x10u
+#define VT_MODE_AVX512 0x20u
 
 typedef struct VtGuestInsn VtGuestInsn; /* make.h */
 

@@ -17,9 +17,9 @@ rex_bits (unsigned reg, VtHostMem mem)
          | (mem.base != VT_NONE && mem.base >= 8 ? REX_B : 0);
 }
 
-/* ModRM, SIB and displacement. */
+/* ModRM, SIB and displacement; @far: of 32 bits where there is one, since EVEX multiplies one of 8. */
 static void
-emit_operand (VtEmit *e, unsigned reg, VtHostMem mem)
+emit_operand_far (VtEmit *e, unsigned reg, VtHostMem mem, bool far)
 {
   const unsigned field = (reg & 7) << 3;
   unsigned       scale = 0, mod = 2;
@@ -36,7 +36,7 @@ emit_operand (VtEmit *e, unsigned reg, VtHostMem mem)
     }
   if (mem.disp == 0 && (mem.base & 7) != 5)
     mod = 0;
-  else if (mem.disp >= -128 && mem.disp <= 127)
+  else if (mem.disp >= -128 && mem.disp <= 127 && !far)
     mod = 1;
   if (mem.index != VT_NONE || (mem.base & 7) == 4)
     {
@@ -49,6 +49,12 @@ emit_operand (VtEmit *e, unsigned reg, VtHostMem mem)
     vt_emit8 (e, (uint8_t) mem.disp);
   else if (mod == 2)
     vt_emit32 (e, (uint32_t) mem.disp);
+}
+
+static void
+emit_operand (VtEmit *e, unsigned reg, VtHostMem mem)
+{
+  emit_operand_far (e, reg, mem, false);
 }
 
 static void
@@ -226,11 +232,35 @@ rewrite_vex (VtEmit *e, const ZydisDecodedInstruction *insn, unsigned reg, unsig
   vt_emit8 (e, vex->W << 7 | v << 3 | vex->L << 2 | vex->pp);
 }
 
+/* SDM volume 2, 2.7.1: the first payload byte has R, X, B and R' of the operands, inverted. */
+static void
+rewrite_evex (VtEmit *e, const uint8_t *evex, unsigned reg, unsigned vvvv, unsigned rex)
+{
+  uint8_t first = evex[1] | 0x60, second = evex[2], third = evex[3];
+
+  if (rex & REX_X)
+    first &= (uint8_t) ~0x40;
+  if (rex & REX_B)
+    first &= (uint8_t) ~0x20;
+  if (reg != VT_NONE)
+    first = (uint8_t) ((first & ~0x90) | 0x10 | (reg >= 8 ? 0 : 0x80));
+  if (vvvv != VT_NONE)
+    {
+      second = (uint8_t) ((second & ~0x78) | (~vvvv & 15) << 3);
+      third |= 8;
+    }
+  vt_emit8 (e, 0x62);
+  vt_emit8 (e, first);
+  vt_emit8 (e, second);
+  vt_emit8 (e, third);
+}
+
 void
 vt_emit_rewritten (VtEmit *e, const ZydisDecodedInstruction *insn, const uint8_t *bytes,
                    VtHostMem mem, unsigned reg, unsigned vvvv)
 {
   const bool     vex = insn->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
+  const bool     evex = insn->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
   const unsigned modrm = insn->raw.modrm.offset;
   unsigned       at = 0, rest = modrm + 1;
   const unsigned field = reg == VT_NONE ? insn->raw.modrm.reg : reg & 7;
@@ -242,6 +272,12 @@ vt_emit_rewritten (VtEmit *e, const ZydisDecodedInstruction *insn, const uint8_t
     {
       at = (unsigned) insn->raw.vex.offset + insn->raw.vex.size;
       rewrite_vex (e, insn, reg, vvvv, rex);
+    }
+  else if (evex)
+    {
+      at = insn->raw.evex.offset;
+      rewrite_evex (e, bytes + at, reg, vvvv, rex);
+      at += 4;
     }
   else
     {
@@ -258,7 +294,7 @@ vt_emit_rewritten (VtEmit *e, const ZydisDecodedInstruction *insn, const uint8_t
     }
   for (; at < modrm; at++)
     vt_emit8 (e, bytes[at]);
-  emit_operand (e, field, mem);
+  emit_operand_far (e, field, mem, evex);
   if (insn->attributes & ZYDIS_ATTRIB_HAS_SIB)
     rest++;
   rest += insn->raw.disp.size / 8;

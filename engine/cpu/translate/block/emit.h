@@ -93,7 +93,7 @@ uint32_t vt_emit_unless_zero (VtEmit *e);
  * @reg, @vvvv: general registers for the fields of those names, or VT_NONE: as they are.
  *
  * Emits the guest instruction with another memory operand, without its segment and address-size prefixes;
- * legacy and VEX encodings that have a ModRM byte.
+ * legacy, VEX and EVEX encodings that have a ModRM byte.
  */
 void vt_emit_rewritten (VtEmit *e, const ZydisDecodedInstruction *insn, const uint8_t *bytes,
                         VtHostMem mem, unsigned reg, unsigned vvvv);

@@ -52,7 +52,8 @@ memory_fits (const VtGuestInsn *g)
   if (m->mem.type != ZYDIS_MEMOP_TYPE_MEM || m->size == 0 || m->size / 8 > VT_UNIT_OPERAND
       || !(g->zydis.attributes & ZYDIS_ATTRIB_HAS_MODRM)
       || (g->zydis.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY
-          && g->zydis.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX))
+          && g->zydis.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX
+          && g->zydis.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX))
     return false;
   for (unsigned i = 0; i < g->insn.n; i++)
     {
@@ -75,7 +76,8 @@ is_plain (const VtGuestInsn *g, unsigned mode)
 
   if (insn->op == &vt_op_unit)
     {
-      static const uint8_t wanted[] = { 0, 0xff, VT_MODE_MMX, VT_MODE_SSE, VT_MODE_AVX, 0xff };
+      static const uint8_t wanted[] = { 0,           0xff,        VT_MODE_MMX,
+                                        VT_MODE_SSE, VT_MODE_AVX, VT_MODE_AVX512 };
       if (wanted[g->use.needs] == 0xff || (mode & wanted[g->use.needs]) != wanted[g->use.needs])
         return false;
     }

@@ -39,7 +39,8 @@ mode_of (const VtCore *core)
   if (!(core->cr0 & VT_CR0_EM))
     mode |= VT_MODE_MMX | (core->cr4 & VT_CR4_OSFXSR ? VT_MODE_SSE : 0);
   if ((core->cr4 & VT_CR4_OSXSAVE) && (core->xcr0 & avx) == avx)
-    mode |= VT_MODE_AVX;
+    mode |= VT_MODE_AVX
+            | ((core->xcr0 & VT_FEATURES_AVX512) == VT_FEATURES_AVX512 ? VT_MODE_AVX512 : 0);
   return mode;
 }
 

@@ -10,8 +10,7 @@
 /**
  * vt_translate:
  * @budget: how often it may come back from translated code, or interpret an instruction, before it returns.
- *   Between two of these it runs any number of instructions; a request ends it soon, wherever it is. 1: one
- *   instruction.
+ *   Between two of these it runs any number of instructions; a request ends it soon, wherever it is.
  * @done: (out) (nullable): how often that was, where anything changed.
  *
  * Runs as vt_interpret() does, and ends as it does, with the same state at every end. VT_CORE_CODE among
