@@ -184,28 +184,17 @@ execute (VtSoftCpu *cpu)
   return step;
 }
 
-/* What the interpreter declines is nothing that CPUID offers: undefined, at every privilege. */
-static VtStep
-undefined (VtSoftCpu *cpu)
+/* What stands at RIP, and the registers. (transfer full) */
+static VtCpuReport *
+report_new (VtSoftCpu *cpu)
 {
-  VtCore *core = cpu->core;
+  VtCpuReport *report = g_new0 (VtCpuReport, 1);
+  VtGpa        gpa;
 
-  vt_trace ("cpu", "processor %u: “%s” at 0x%" G_GINT64_MODIFIER "x is declined: undefined",
-            cpu->base.index, vt_interpret_declined (core), core->rip);
-  return vt_event_undefined (core);
-}
-
-static void
-end_triple (VtSoftCpu *cpu, VtCpuEnd *end)
-{
-  g_autofree VtCpuReport *report = g_new0 (VtCpuReport, 1);
-  GError                 *error = NULL;
-
-  if (!vt_soft_get (&cpu->base, &report->state, &error))
-    g_clear_error (&error);
+  vt_soft_get (&cpu->base, &report->state, NULL);
   const uint64_t linear = vt_cpu_report_linear (&report->state);
-  for (VtGpa gpa; report->n_bytes < VT_CPU_REPORT_BYTES
-                  && vt_mmu_peek (cpu->core, linear + report->n_bytes, &gpa);)
+  while (report->n_bytes < VT_CPU_REPORT_BYTES
+         && vt_mmu_peek (cpu->core, linear + report->n_bytes, &gpa))
     {
       VtSpacePage page;
       if (!vt_space_page (cpu->core->space, gpa, &page))
@@ -213,18 +202,42 @@ end_triple (VtSoftCpu *cpu, VtCpuEnd *end)
       report->bytes[report->n_bytes++] = page.host[gpa & VT_PAGE_OFFSET];
     }
   vt_cpu_report_decode (report);
+  return report;
+}
+
+static void
+end_triple (VtSoftCpu *cpu, VtCpuEnd *end)
+{
+  g_autofree VtCpuReport *report = report_new (cpu);
   vt_cpu_report_triple (report, cpu->base.index, end);
 }
 
 static void
 end_declined (VtSoftCpu *cpu, VtCpuEnd *end)
 {
-  end_triple (cpu, end);
+  g_autofree VtCpuReport *report = report_new (cpu);
+
   end->kind = VT_CPU_END_ERROR;
-  g_free (end->status);
-  end->status = g_strdup_printf ("The guest's processor %u needs what the software processor does not "
-                                 "have, “%s”, while it delivers an exception.",
-                                 cpu->base.index, vt_interpret_declined (cpu->core));
+  end->status = g_strdup_printf ("The guest's processor %u wants of “%s” at %s (%s) what the processor in "
+                                 "software does not have.",
+                                 cpu->base.index, report->text, report->where,
+                                 vt_cpu_mode_name (&report->state));
+  end->detail = vt_cpu_report_detail (report, cpu->base.index);
+}
+
+/* An instruction that nobody here knows is one that CPUID does not offer: undefined. One that is known
+ * and wants too much is a fault of ours, which is told; but a program of the guest's must not be able to
+ * end the machine. */
+static VtStep
+declined (VtSoftCpu *cpu)
+{
+  VtCore *core = cpu->core;
+
+  if (core->cpl != 3 && vt_interpret_declined_known (core))
+    return VT_STEP_DECLINED;
+  vt_trace ("cpu", "processor %u: “%s” at 0x%" G_GINT64_MODIFIER "x is declined: undefined",
+            cpu->base.index, vt_interpret_declined (core), core->rip);
+  return vt_event_undefined (core);
 }
 
 void
@@ -254,7 +267,7 @@ vt_soft_run (VtCpu *base, VtCpuEnd *end)
             }
           step = execute (cpu);
           if (step == VT_STEP_DECLINED)
-            step = undefined (cpu);
+            step = declined (cpu);
         }
       if (step == VT_STEP_TRIPLE_FAULT)
         {

@@ -21,6 +21,7 @@ struct VtDecoder
 {
   ZydisDecoder zydis[MODES];
   uint16_t     last; /* Mnemonic of the latest instruction. */
+  bool         known; /* It is one that is executed here. */
   Entry        cache[CACHE];
 };
 
@@ -57,6 +58,12 @@ vt_decoder_last (const VtDecoder *decoder)
 {
   const char *name = ZydisMnemonicGetString (decoder->last);
   return name ? name : "";
+}
+
+bool
+vt_decoder_last_known (const VtDecoder *decoder)
+{
+  return decoder->known;
 }
 
 ZydisMachineMode
@@ -338,6 +345,7 @@ vt_decode (VtCore *core)
       && entry->insn.length <= n && memcmp (entry->insn.bytes, bytes, entry->insn.length) == 0)
     {
       decoder->last = entry->insn.mnemonic;
+      decoder->known = entry->insn.op != NULL;
       return &entry->insn;
     }
 
@@ -362,5 +370,6 @@ vt_decode (VtCore *core)
   entry->linear = linear;
   vt_insn_take (&entry->insn, &instruction, operands, mode, bytes);
   decoder->last = entry->insn.mnemonic;
+  decoder->known = entry->insn.op != NULL;
   return &entry->insn;
 }

@@ -74,6 +74,7 @@ ZydisMachineMode vt_decode_mode (const VtCore *core);
 void vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
                    const ZydisDecodedOperand *operands, ZydisMachineMode mode, const uint8_t *bytes);
 const char      *vt_decoder_last (const VtDecoder *decoder);
+bool             vt_decoder_last_known (const VtDecoder *decoder);
 
 /* operand.c */
 /* The offset of the memory operand in its segment. */

@@ -13,6 +13,12 @@ vt_interpret_declined (const VtCore *core)
   return vt_decoder_last (core->decoder);
 }
 
+bool
+vt_interpret_declined_known (const VtCore *core)
+{
+  return vt_decoder_last_known (core->decoder);
+}
+
 typedef struct
 {
   uint64_t budget, done;

@@ -22,6 +22,9 @@ VtStep vt_interpret (VtCore *core, uint64_t budget, uint64_t *done);
 /* Why the last instruction was declined, for traces and tests: its mnemonic, or "". */
 const char *vt_interpret_declined (const VtCore *core);
 
+/* Whether it is one that is executed otherwise: declined was what it wanted. */
+bool vt_interpret_declined_known (const VtCore *core);
+
 /* decode.c: the cache of decoded instructions. */
 VtDecoder *vt_decoder_new (void);
 void       vt_decoder_free (VtDecoder *decoder);
