@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "control/file-error.h"
 #include "control/library.h"
 
 #define SECTOR 512
@@ -19,14 +20,6 @@ typedef struct
   guint64         *sizes; /* Of the new images, in the order of the configuration's disks; 0: exists. */
   guint            n_sizes;
 } Create;
-
-static bool
-fail_errno (GError **error, int err, const char *what, const char *path)
-{
-  g_set_error (error, VITRINE_ERROR, (int) vitrine_error_code_from_errno (err), "%s %s: %s.", what,
-               path, g_strerror (err));
-  return false;
-}
 
 /* (transfer full) absolute; NULL and @error where @file can't be read. */
 static char *
@@ -42,7 +35,7 @@ existing_file (const char *file, GError **error)
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     {
-      fail_errno (error, errno, _("Can't read"), path);
+      vt_file_error (error, errno, _("Can't read"), path);
       return NULL;
     }
   close (fd);

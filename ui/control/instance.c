@@ -12,18 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file-error.h"
+
 /* While the machine runs, and after a crash, it holds two lines: process id and control socket. */
 #define LOCK_FILE "lock"
 
 #define MAX_LOCK_TEXT 4096
-
-static bool
-fail_errno (GError **error, int err, const char *what, const char *path)
-{
-  g_set_error (error, VITRINE_ERROR, (int) vitrine_error_code_from_errno (err), "%s %s: %s.", what,
-               path, g_strerror (err));
-  return false;
-}
 
 /* FALSE: there is nothing to read in it. */
 static bool
@@ -63,7 +57,7 @@ vt_instance_lock (const char *folder, GError **error)
   int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
   if (fd < 0)
     {
-      fail_errno (error, errno, _("Can't lock the machine; its lock file is"), path);
+      vt_file_error (error, errno, _("Can't lock the machine; its lock file is"), path);
       return -1;
     }
   struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -72,7 +66,7 @@ vt_instance_lock (const char *folder, GError **error)
       int        err = errno;
       VtInstance other = { 0 };
       if (err != EAGAIN && err != EACCES)
-        fail_errno (error, err, _("Can't lock the machine; its lock file is"), path);
+        vt_file_error (error, err, _("Can't lock the machine; its lock file is"), path);
       else if (read_lock (fd, &other) && other.pid)
         g_set_error (error, VITRINE_ERROR, VITRINE_ERROR_BUSY,
                      _("The machine runs already (process %d); stop it first."), (int) other.pid);
@@ -90,7 +84,7 @@ gboolean
 vt_instance_publish (int lock, const char *socket, GError **error)
 {
   int err = write_lock (lock, socket);
-  return err ? fail_errno (error, err, _("Can't write the machine's file"), LOCK_FILE) : TRUE;
+  return err ? vt_file_error (error, err, _("Can't write the machine's file"), LOCK_FILE) : TRUE;
 }
 
 void
@@ -135,9 +129,9 @@ private_folder (const char *path, GError **error)
 {
   struct stat st;
   if (g_mkdir (path, 0700) < 0 && errno != EEXIST)
-    return fail_errno (error, errno, _("Can't make the folder"), path);
+    return vt_file_error (error, errno, _("Can't make the folder"), path);
   if (lstat (path, &st) < 0)
-    return fail_errno (error, errno, _("Can't look at the folder"), path);
+    return vt_file_error (error, errno, _("Can't look at the folder"), path);
   if (!S_ISDIR (st.st_mode) || st.st_uid != geteuid () || (st.st_mode & 077))
     {
       g_set_error (error, VITRINE_ERROR, VITRINE_ERROR_DENIED,

@@ -14,20 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file-error.h"
 #include "instance.h"
 
 #define SUFFIX ".vitrine"
 
 /* A machine's folder is flat; what nests deeper than this is not ours to delete. */
 #define MAX_DELETE_DEPTH 32
-
-static bool
-fail_errno (GError **error, int err, const char *what, const char *path)
-{
-  g_set_error (error, VITRINE_ERROR, (int) vitrine_error_code_from_errno (err), "%s %s: %s.", what,
-               path, g_strerror (err));
-  return false;
-}
 
 char *
 vt_library_folder (void)
@@ -43,7 +36,7 @@ vt_library_create (GError **error)
 {
   g_autofree char *folder = vt_library_folder ();
   if (g_mkdir_with_parents (folder, 0700) < 0)
-    return fail_errno (error, errno, _("Can't make the folder"), folder);
+    return vt_file_error (error, errno, _("Can't make the folder"), folder);
   return TRUE;
 }
 
@@ -150,14 +143,14 @@ vt_library_add (VitrineConfig *config, VtLibraryPrepare prepare, gpointer data, 
       return FALSE;
     }
   if (!g_mkdtemp_full (temporary, 0700))
-    return fail_errno (error, errno, _("Can't make the machine's folder in"), library);
+    return vt_file_error (error, errno, _("Can't make the machine's folder in"), library);
   gboolean ok = (!prepare || prepare (config, temporary, data, error))
                 && vitrine_config_save (config, temporary, error);
   if (ok && renameat2 (AT_FDCWD, temporary, AT_FDCWD, folder, RENAME_NOREPLACE) < 0)
     {
       /* File systems that can't do it that way say EINVAL; there a race is left to the user. */
       if (errno != EINVAL || g_rename (temporary, folder) < 0)
-        ok = fail_errno (error, errno, _("Can't make the machine's folder"), folder);
+        ok = vt_file_error (error, errno, _("Can't make the machine's folder"), folder);
     }
   if (!ok)
     delete_tree (AT_FDCWD, temporary, 0);
@@ -172,7 +165,7 @@ vt_library_delete (const char *name, GError **error)
     return FALSE;
   struct stat st;
   if (lstat (folder, &st) < 0)
-    return fail_errno (error, errno, _("Can't delete"), folder);
+    return vt_file_error (error, errno, _("Can't delete"), folder);
   if (S_ISLNK (st.st_mode))
     {
       g_set_error (error, VITRINE_ERROR, VITRINE_ERROR_INVALID,
@@ -190,12 +183,12 @@ vt_library_delete (const char *name, GError **error)
       int err = errno;
       g_rmdir (hidden);
       close (lock);
-      return fail_errno (error, err, _("Can't delete"), folder);
+      return vt_file_error (error, err, _("Can't delete"), folder);
     }
   int err = delete_tree (AT_FDCWD, hidden, 0);
   close (lock);
   if (err)
-    return fail_errno (error, err, _("The machine is gone, but something is left in"), hidden);
+    return vt_file_error (error, err, _("The machine is gone, but something is left in"), hidden);
   return TRUE;
 }
 
@@ -205,12 +198,12 @@ vt_library_make_image (const char *folder, const char *name, guint64 size, GErro
   g_autofree char *path = g_build_filename (folder, name, NULL);
   int              fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0)
-    return fail_errno (error, errno, _("Can't make the disk image"), path);
+    return vt_file_error (error, errno, _("Can't make the disk image"), path);
   int err = ftruncate (fd, (off_t) size) < 0 ? errno : 0;
   if (close (fd) < 0 && !err)
     err = errno;
   if (!err)
     return TRUE;
   unlink (path);
-  return fail_errno (error, err, _("Can't make the disk image"), path);
+  return vt_file_error (error, err, _("Can't make the disk image"), path);
 }
