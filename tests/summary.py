@@ -6,7 +6,8 @@ import json, sys
 passed = failed = skipped = 0
 for log in sys.argv[1:]:
   try:
-    lines = open(log, encoding="utf-8").read().splitlines()
+    with open(log, encoding="utf-8") as f:
+      lines = f.read().splitlines()
   except OSError as e:
     print(f"summary: {log}: {e.strerror}: its tests did not run")
     failed += 1

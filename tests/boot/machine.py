@@ -19,6 +19,16 @@ class Failure(Exception):
   pass
 
 
+def configure(folder, **settings):
+  """Changes top-level keys of machine.json as a person with an editor would."""
+  path = os.path.join(folder, "machine.json")
+  with open(path, encoding="utf-8") as f:
+    config = json.load(f)
+  config.update({key.replace("_", "-"): value for key, value in settings.items()})
+  with open(path, "w", encoding="utf-8") as f:
+    json.dump(config, f)
+
+
 class Machine:
   def __init__(self, *options, name="test", serial=None, run=()):
     self.home = tempfile.mkdtemp(prefix="vitrine-boot-")
@@ -52,11 +62,7 @@ class Machine:
     return os.path.join(self.home, self.name + ".vitrine")
 
   def configure(self, **settings):
-    """Changes top-level keys of machine.json as a person with an editor would."""
-    path = os.path.join(self.folder(), "machine.json")
-    config = json.load(open(path, encoding="utf-8"))
-    config.update({key.replace("_", "-"): value for key, value in settings.items()})
-    json.dump(config, open(path, "w", encoding="utf-8"))
+    configure(self.folder(), **settings)
 
   def vitrine(self, *arguments, check=True, timeout=60):
     r = subprocess.run([VITRINE, *arguments], env=self.env, capture_output=True, text=True,

@@ -12,7 +12,7 @@ from PIL import Image
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "boot"))
 import accessible
 from accessible import Gone
-from machine import BUILD, Failure, PATIENCE, VITRINE, expect, main
+from machine import BUILD, Failure, PATIENCE, VITRINE, configure, expect, main
 
 # The toolkit's own complaints are failures of ours, and so are the sanitizers'.
 COMPLAINT = re.compile(r"^.*(?:\b(?:WARNING|CRITICAL|ERROR) \*\*|Sanitizer: |: runtime error: ).*$", re.M)
@@ -190,6 +190,9 @@ class Desktop:
     if check and r.returncode != 0:
       raise Failure(f"vitrine {' '.join(arguments)}: exit {r.returncode}: {r.stderr.strip()}")
     return r.stdout if check else r
+
+  def configure(self, name, **settings):
+    configure(self.path(f"machines/{name}.vitrine"), **settings)
 
   def state(self, name):
     r = self.vitrine("status", name, "--json", check=False)

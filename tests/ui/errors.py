@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What goes wrong on a user's computer: each is told once, with cause and remedy, in the window where
 the user is, and nothing is lost."""
-import ctypes, errno, json, os, re, socket, struct, subprocess, sys
+import ctypes, errno, os, re, socket, struct, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from desktop import BUILD, Desktop, Failure, VITRINE, expect, main, until
+from desktop import BUILD, Desktop, VITRINE, expect, main, until
 
 GUEST = os.path.join(BUILD, "tests/guest/guest.elf")
 ISO = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso"
@@ -20,15 +20,6 @@ def library(d, *through, **options):
   process = d.spawn(*through, VITRINE, log="library", **options)
   d.wait_window("^Vitrine$")
   return process
-
-
-def change(d, name, **keys):
-  path = d.path(f"machines/{name}.vitrine/machine.json")
-  with open(path, encoding="utf-8") as f:
-    config = json.load(f)
-  config.update(keys)
-  with open(path, "w", encoding="utf-8") as f:
-    json.dump(config, f)
 
 
 def refused(d, name, *patterns):
@@ -59,7 +50,7 @@ def media():
     with open(packed, "wb") as f:
       f.write(b"PK\x03\x04" + b"\0" * 65536)
     d.vitrine("create", "folder")
-    change(d, "folder", cdroms=[{"path": folder}])
+    d.configure("folder", cdroms=[{"path": folder}])
     d.vitrine("create", "foreign", "--disk", foreign)
     with open(foreign, "wb") as f:
       f.write(b"QFI\xfb" + b"\0" * 65536)
@@ -148,7 +139,7 @@ def port():
     other.listen()
     number = other.getsockname()[1]
     d.vitrine("create", "guest", "--memory", "64")
-    change(d, "guest", remote={"enabled": True, "port": number, "tls": False})
+    d.configure("guest", remote={"enabled": True, "port": number, "tls": False})
     library(d)
     refused(d, "guest", str(number), "in use|used|taken")
 
@@ -190,7 +181,7 @@ def no_kvm():
   """Without KVM the library says so with a remedy, and so does a start of a machine that wants it."""
   with Desktop() as d:
     d.vitrine("create", "guest", "--memory", "64")
-    change(d, "guest", **{"cpu-engine": "kvm"})
+    d.configure("guest", cpu_engine="kvm")
     library(d, preexec_fn=refusing(errno.ENOTTY, SYS_IOCTL, KVM_GET_API_VERSION))
     d.wait(re.compile("KVM"), "label")
     refused(d, "guest", "KVM|/dev/kvm")

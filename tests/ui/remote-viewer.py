@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A GRUB rescue CD in the machine's own window and in remote-viewer over TLS at the same time."""
-import json, os, re, signal, subprocess, sys
+import os, re, signal, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 from desktop import Desktop, expect, until
@@ -18,12 +18,7 @@ SIZE = "1700x900"
 def serve(d):
   """The machine, with a port of its own for viewers who know the password."""
   m = ScreenMachine(d, "grub", "--iso", rescue_iso(d.folder), "--memory", "256")
-  path = os.path.join(m.folder, "machine.json")
-  with open(path, encoding="utf-8") as f:
-    config = json.load(f)
-  config["remote"] = dict(enabled=True, tls=True, address="127.0.0.1", port=0, password=PASSWORD)
-  with open(path, "w", encoding="utf-8") as f:
-    json.dump(config, f)
+  d.configure("grub", remote=dict(enabled=True, tls=True, address="127.0.0.1", port=0, password=PASSWORD))
   m.open()
   m.port = m.until(lambda: re.search(r"tls-port=(\d+)", d.read(m.process)), 60, "the port for viewers")[1]
   return m
