@@ -109,6 +109,16 @@ static const struct
   { "input", test_input },
   { "bench", test_bench },
   { "units", test_units },
+  { "exceptions", test_exceptions },
+  { "unitexceptions", test_unit_exceptions },
+  { "paging", test_paging },
+  { "segments", test_segments },
+  { "syscalls", test_syscalls },
+  { "registers", test_registers },
+  { "steps", test_steps },
+  { "breakpoints", test_breakpoints },
+  { "arrival", test_arrival },
+  { "nmi", test_nmi },
 };
 
 static bool
