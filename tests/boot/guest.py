@@ -222,6 +222,19 @@ def triple_fault():
     m.until(lambda: m.serial().count("GUEST") >= 2, 120, "the second start", True)
 
 
+SYSTEM = ("exceptions", "unitexceptions", "paging", "segments", "syscalls", "registers", "steps", "breakpoints",
+          "arrival", "nmi")
+
+
+def system():
+  """What the architecture does beyond arithmetic (tests/guest/system). Not for a KVM that emulates: it does
+  not do all of this."""
+  with Machine("--kernel", ELF, "--append", " ".join(SYSTEM)) as m:
+    m.start()
+    expect(m.wait_exit(120) == 1, "no test failed")
+    passed(m, SYSTEM)
+
+
 def units():
   """What KVM's emulator does not know: x87, SSE, cmpxchg16b, iret between privileges."""
   with Machine("--kernel", ELF, "--append", "units", "--cpus", "2") as m:
@@ -271,4 +284,4 @@ def pause_resume():
 
 
 main(devices, modes, media, flash, debug_port, debug_exit, display, smp, bzimage_initrd, kernel_only,
-     power_off, resets, triple_fault, units, breakpoint, not_emulated, pause_resume)
+     power_off, resets, triple_fault, system, units, breakpoint, not_emulated, pause_resume)

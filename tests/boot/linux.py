@@ -17,7 +17,7 @@ def boot(script, cpus):
   with Machine("--kernel", guest + "/vmlinuz", "--initrd", guest + "/initrd", "--append",
                "console=ttyS0 quiet panic=-1 script=" + script.replace(" ", ","), "--memory", "512",
                "--cpus", str(cpus)) as m:
-    m.start("--cpu-engine", "translate")
+    m.start()
     m.wait_serial("USERLAND", 300)
     m.wait_serial("SCRIPT 0 ", 300)
     expect(m.wait_exit(60) == 0, "it powers off")

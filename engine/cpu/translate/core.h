@@ -121,6 +121,7 @@ struct VtCore
   bool         align_check;  /* CPL 3, CR0.AM and RFLAGS.AC. */
   uint8_t      shadow;       /* VtCpuEvents.shadow. */
   uint8_t      new_shadow;   /* What the instruction under way leaves. */
+  uint8_t      debug_hits;   /* Breakpoints that it has met: DR6's bits 3:0. */
   bool         snapshot_taken;
   bool         progress;     /* A repeated instruction has done an iteration. */
   bool         iret;         /* The instruction under way has loaded RF itself. */
@@ -197,6 +198,15 @@ vt_core_request (VtCore *core, int requests)
 {
   __atomic_fetch_or (&core->requests, requests, __ATOMIC_SEQ_CST);
 }
+
+/* Breakpoints. Whether any is on, of which every access is to be told: */
+static inline bool
+vt_core_watches (const VtCore *core)
+{
+  return (core->dr7 & 0xff) != 0;
+}
+/* by this, which notes in @debug_hits those that @size bytes at @linear meet. */
+void vt_debug_look (VtCore *core, uint64_t linear, unsigned size, VtAccessKind kind);
 
 /* Whether one of the events of @window (VT_WINDOW_*) can be delivered now. */
 static inline bool

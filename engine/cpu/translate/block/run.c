@@ -25,7 +25,7 @@ static bool
 may_translate (const VtCore *core)
 {
   return core->code_bits == 64 && !(core->rflags & (VT_FLAG_TF | VT_FLAG_RF)) && core->shadow == 0
-         && !core->align_check;
+         && !core->align_check && !vt_core_watches (core);
 }
 
 static unsigned

@@ -38,6 +38,9 @@ vt_soft_kick (VtCpu *base)
 void
 vt_soft_look (VtSoftCpu *cpu)
 {
+  const VtSoft *engine = vt_soft_of (cpu);
+
+  cpu->core->cr8 = engine->chips.ops->cr8 (engine->chips.data, cpu->base.index);
   if (g_atomic_int_get (&cpu->port->signals))
     vt_core_request (cpu->core, VT_CORE_INTERRUPT);
 }

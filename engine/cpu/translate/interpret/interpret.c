@@ -22,14 +22,34 @@ vt_interpret_declined_known (const VtCore *core)
 typedef struct
 {
   uint64_t budget, done;
-  bool     trap; /* A single step's #DB is due. */
+  bool     trap; /* A #DB is due behind the instruction, for a single step or a breakpoint on data. */
+  bool     step;
 } Run;
+
+/* A breakpoint on execution is a fault: it comes before its instruction, unless RF says that it has. */
+static void
+stop_before (VtCore *core)
+{
+  core->debug_hits = 0;
+  if (core->rflags & VT_FLAG_RF)
+    return;
+  vt_debug_look (core, vt_mmu_wrap (core, core->seg[VT_CPU_CS].base + core->rip), 1, VT_ACCESS_FETCH);
+  if (core->debug_hits == 0)
+    return;
+  core->dr6 = (core->dr6 & ~UINT64_C (0xf)) | core->debug_hits;
+  core->debug_hits = 0;
+  vt_core_raise (core, VT_EXC_DB, 0);
+}
 
 static void
 one (VtCore *core, Run *run)
 {
   const bool    step = (core->rflags & VT_FLAG_TF) != 0;
-  const VtInsn *insn = vt_decode (core);
+  const VtInsn *insn;
+
+  if (G_UNLIKELY (vt_core_watches (core)))
+    stop_before (core);
+  insn = vt_decode (core);
 
   if (G_UNLIKELY (insn->op == NULL))
     vt_core_decline (core);
@@ -50,7 +70,8 @@ one (VtCore *core, Run *run)
     core->rflags &= ~VT_FLAG_RF;
   run->done++;
   /* MOV SS holds the trap back for one instruction. */
-  run->trap = step && !(core->shadow & 1) && !core->soft_event;
+  run->trap = (step || core->debug_hits) && !(core->shadow & 1) && !core->soft_event;
+  run->step = step;
 }
 
 static void
@@ -81,7 +102,11 @@ deliver_after (VtCore *core, const Run *run, uint64_t back)
   if (run->trap)
     {
       const VtEvent event = { .kind = VT_EVENT_TRAP, .vector = VT_EXC_DB, .rip = core->rip };
-      core->dr6 |= VT_DR6_BS;
+      if (run->step)
+        core->dr6 |= VT_DR6_BS;
+      if (core->debug_hits)
+        core->dr6 = (core->dr6 & ~UINT64_C (0xf)) | core->debug_hits;
+      core->debug_hits = 0;
       return vt_event_deliver (core, &event);
     }
   return VT_STEP_DONE;

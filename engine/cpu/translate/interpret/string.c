@@ -157,7 +157,7 @@ several (VtCore *core, const VtInsn *insn, unsigned which, unsigned size, uint64
   uint8_t           *b;
   uint64_t           n = count, i = 0, x = 0, y = 0;
 
-  if ((core->rflags & VT_FLAG_DF) || which == VT_STRING_LODS || which == VT_STRING_INS
+  if ((core->rflags & VT_FLAG_DF) || vt_core_watches (core) || which == VT_STRING_LODS || which == VT_STRING_INS
       || which == VT_STRING_OUTS)
     return 0;
   if (from)

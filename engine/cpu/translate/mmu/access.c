@@ -25,6 +25,14 @@ find (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtGpa *
   return (uint8_t *) (uintptr_t) (linear + entry->addend);
 }
 
+/* A breakpoint that is met is told behind the instruction, where that does not fault. */
+static inline void
+watch (VtCore *core, uint64_t linear, unsigned size, VtAccessKind kind)
+{
+  if (G_UNLIKELY (vt_core_watches (core)) && kind != VT_ACCESS_FETCH)
+    vt_debug_look (core, linear, size, kind);
+}
+
 uint64_t
 vt_mmu_wrap (const VtCore *core, uint64_t linear)
 {
@@ -35,6 +43,8 @@ uint8_t *
 vt_mmu_host (VtCore *core, uint64_t linear, unsigned size, VtAccessKind kind, VtAccessSet set)
 {
   VtGpa gpa;
+
+  watch (core, linear, size, kind);
   return find (core, linear, kind, set, &gpa);
 }
 
@@ -116,6 +126,7 @@ vt_mmu_read (VtCore *core, uint64_t linear, void *to, unsigned size, VtAccessKin
   Piece          piece[2];
   const unsigned n = pieces (core, linear, size, kind, set, piece);
 
+  watch (core, linear, size, kind);
   piece_read (core, &piece[0], to);
   if (n == 2)
     piece_read (core, &piece[1], (uint8_t *) to + piece[0].size);
@@ -127,6 +138,7 @@ vt_mmu_write (VtCore *core, uint64_t linear, const void *from, unsigned size, Vt
   Piece          piece[2];
   const unsigned n = pieces (core, linear, size, VT_ACCESS_WRITE, set, piece);
 
+  watch (core, linear, size, VT_ACCESS_WRITE);
   piece_write (core, &piece[0], from);
   if (n == 2)
     piece_write (core, &piece[1], (const uint8_t *) from + piece[0].size);
@@ -144,7 +156,7 @@ vt_mmu_load (VtCore *core, uint64_t linear, unsigned size, VtAccessSet set)
 {
   uint8_t bytes[8];
 
-  if (G_LIKELY ((linear & VT_PAGE_OFFSET) + size <= VT_PAGE))
+  if (G_LIKELY ((linear & VT_PAGE_OFFSET) + size <= VT_PAGE && !vt_core_watches (core)))
     {
       VtGpa          gpa;
       const uint8_t *host = find (core, linear, VT_ACCESS_READ, set, &gpa);
@@ -173,7 +185,7 @@ vt_mmu_store (VtCore *core, uint64_t linear, unsigned size, uint64_t value, VtAc
 {
   uint8_t bytes[8];
 
-  if (G_LIKELY ((linear & VT_PAGE_OFFSET) + size <= VT_PAGE))
+  if (G_LIKELY ((linear & VT_PAGE_OFFSET) + size <= VT_PAGE && !vt_core_watches (core)))
     {
       VtGpa    gpa;
       uint8_t *host = find (core, linear, VT_ACCESS_WRITE, set, &gpa);
