@@ -363,6 +363,35 @@ test_dma (void)
   core_rig_finish (&rig);
 }
 
+/* More pages are written while a core stands than it is told of one by one. */
+static void
+test_lost (void)
+{
+  static const uint8_t first[] = { 0xba, 1, 0, 0, 0, 0xc3 }, second[] = { 0xba, 5, 0, 0, 0, 0xc3 };
+  const uint32_t       on = 1;
+  CoreRig              rig;
+
+  core_rig_init (&rig);
+  CORE_PUT (&rig, dma);
+  memcpy (rig.mem + 0x9000, first, sizeof first);
+  memcpy (rig.mem + 0xa000, &on, sizeof on);
+  core_rig_long (&rig, 0x1000);
+  g_assert_cmpint (vt_translate (rig.core, UINT64_MAX, NULL), ==, VT_STEP_HALTED);
+  g_assert_cmpuint (rig.core->gpr[VT_CPU_RDX], ==, 1);
+  for (unsigned i = 0; i < 5000; i++)
+    {
+      vt_ram_watch (rig.space, rig.ram, 0x100000, NULL);
+      vt_ram_mark_dirty (rig.ram, 0x100000, 1);
+    }
+  memcpy (rig.mem + 0x9000, second, sizeof second);
+  vt_ram_mark_dirty (rig.ram, 0x9000, sizeof second);
+  rig.core->rip = 0x1000;
+  rig.core->mp_state = VT_CPU_MP_RUNNABLE;
+  g_assert_cmpint (vt_translate (rig.core, UINT64_MAX, NULL), ==, VT_STEP_HALTED);
+  g_assert_cmpuint (rig.core->gpr[VT_CPU_RDX], ==, 5);
+  core_rig_finish (&rig);
+}
+
 /* Code that another core writes: that one puts a number into a function and says so; this one, told,
  * serializes, calls it, and answers with what it got. */
 CORE_CODE (writer, 64,
@@ -448,6 +477,7 @@ main (int argc, char **argv)
   g_test_add_func ("/translate/modes", test_modes);
   g_test_add_func ("/translate/request", test_request);
   g_test_add_func ("/translate/dma", test_dma);
+  g_test_add_func ("/translate/lost", test_lost);
   g_test_add_func ("/translate/other-core", test_other_core);
   g_test_add_func ("/translate/flush", test_flush);
   return g_test_run ();

@@ -22,7 +22,10 @@ written_cb (void *data, uint8_t *page)
   VtBlocks *b = data;
 
   g_mutex_lock (&b->lock);
-  g_ptr_array_add (b->written, page);
+  if (b->written->len < VT_BLOCKS_WRITTEN)
+    g_ptr_array_add (b->written, page);
+  else
+    b->lost = true;
   g_mutex_unlock (&b->lock);
   vt_core_request (b->core, VT_CORE_CODE);
 }

@@ -81,6 +81,8 @@ typedef struct VtGuestInsn VtGuestInsn; /* make.h */
 
 #define VT_BLOCK_BUCKETS 65536u
 #define VT_JUMPS_FILLED 512u
+#define VT_BLOCKS_WRITTEN 1024u
+#define VT_BLOCKS_INSNS (1u << 21) /* In the cache; the same for links. */
 #define VT_BLOCK_SIGNAL_STACK (64u * 1024) /* A handler's frame with AVX-512 takes 3 KiB of it. */
 
 struct VtBlocks
@@ -107,7 +109,8 @@ struct VtBlocks
   /* Pages that have been written: by any thread. */
   VtWatcher  watcher;
   GMutex     lock;
-  GPtrArray *written; /* Host pages. */
+  GPtrArray *written; /* Host pages, at most VT_BLOCKS_WRITTEN: a halted core doesn't look. */
+  bool       lost;    /* There were more. */
   bool       others;  /* Another core has put pages under watch. */
   uint64_t   settled; /* Atomic: the epoch at which write tables are right; UINT64_MAX: not running. */
 

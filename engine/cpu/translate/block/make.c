@@ -140,7 +140,7 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
   bool   units, on = true;
 
   if (b->emit.at + VT_BLOCK_BYTES > b->emit.end || vt_jump_table (b, mode) >= VT_JUMP_MODES
-      || b->insns->len > 1u << 24 || b->links->len > 1u << 24)
+      || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS)
     vt_blocks_flush (b);
   VtCodePage *code = vt_blocks_page (b, gpa, page);
   if (code == NULL || !code->settled)

@@ -50,8 +50,11 @@ see_written (VtCore *core, VtBlocks *b)
 {
   __atomic_fetch_and (&core->requests, ~VT_CORE_CODE, __ATOMIC_SEQ_CST);
   g_mutex_lock (&b->lock);
-  for (guint i = 0; i < b->written->len; i++)
+  for (guint i = 0; i < b->written->len && !b->lost; i++)
     vt_blocks_page_written (b, b->written->pdata[i]);
+  if (b->lost)
+    vt_blocks_flush (b);
+  b->lost = false;
   g_ptr_array_set_size (b->written, 0);
   g_mutex_unlock (&b->lock);
   if (__atomic_exchange_n (&b->others, false, __ATOMIC_SEQ_CST))
