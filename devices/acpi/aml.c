@@ -247,61 +247,7 @@ vt_aml_name (VtAml *aml, const char *path)
   put_path (aml, path);
 }
 
-void
-vt_aml_operation_region (VtAml *aml, const char *path, VtSpaceKind space, uint64_t address,
-                         uint64_t size)
-{
-  put_ext (aml, 0x80);
-  put_path (aml, path);
-  put8 (aml, space == VT_SPACE_IO ? 1 : 0);
-  vt_aml_integer (aml, address);
-  vt_aml_integer (aml, size);
-}
-
-void
-vt_aml_field (VtAml *aml, const char *region, unsigned access, bool lock)
-{
-  /* 20.2.5.2: AccessType 1 byte, 2 word, 3 dword, 4 qword, 0 any. */
-  unsigned type = access == 1 ? 1 : access == 2 ? 2 : access == 4 ? 3 : access == 8 ? 4 : 0;
-
-  put_ext (aml, 0x81);
-  open_frame (aml, false);
-  put_path (aml, region);
-  put8 (aml, type | (lock ? 0x10 : 0));
-}
-
-void
-vt_aml_field_unit (VtAml *aml, const char *name, unsigned bits)
-{
-  uint8_t  length[4];
-  unsigned n;
-
-  if (name == NULL)
-    put8 (aml, 0x00);
-  else
-    put_path (aml, name);
-  if (bits > PKG_MAX)
-    {
-      aml->broken = true;
-      return;
-    }
-  /* A field's length has the encoding of a package length that does not count itself. */
-  if (bits <= 0x3f)
-    {
-      length[0] = (uint8_t) bits;
-      n = 1;
-    }
-  else
-    {
-      n = bits <= 0xfff ? 2 : bits <= 0xfffff ? 3 : 4;
-      length[0] = (uint8_t) ((n - 1) << 6 | (bits & 0x0f));
-      for (unsigned i = 1; i < n; i++)
-        length[i] = (uint8_t) (bits >> (4 + 8 * (i - 1)));
-    }
-  put (aml, length, n);
-}
-
-/* Terms ---------------------------------------------------------------------------------------- */
+/* Objects -------------------------------------------------------------------------------------- */
 
 void
 vt_aml_integer (VtAml *aml, uint64_t value)
@@ -343,16 +289,6 @@ vt_aml_string (VtAml *aml, const char *ascii)
 }
 
 void
-vt_aml_buffer (VtAml *aml, const void *data, size_t len)
-{
-  put8 (aml, 0x11);
-  open_frame (aml, false);
-  vt_aml_integer (aml, len);
-  put (aml, data, len);
-  vt_aml_end (aml);
-}
-
-void
 vt_aml_eisa_id (VtAml *aml, const char *id)
 {
   uint32_t v = 0;
@@ -377,12 +313,6 @@ vt_aml_eisa_id (VtAml *aml, const char *id)
     }
   put8 (aml, 0x0c);
   put_le (aml, GUINT32_SWAP_LE_BE (v), 4);
-}
-
-void
-vt_aml_path (VtAml *aml, const char *path)
-{
-  put_path (aml, path);
 }
 
 void

@@ -38,20 +38,10 @@ void vt_aml_end (VtAml *aml);
 /* Name (path, …): the object follows. */
 void vt_aml_name (VtAml *aml, const char *path);
 
-/* Objects and terms. */
+/* Objects. */
 void vt_aml_integer (VtAml *aml, uint64_t value);
 void vt_aml_string (VtAml *aml, const char *ascii);
-void vt_aml_buffer (VtAml *aml, const void *data, size_t len);
 void vt_aml_eisa_id (VtAml *aml, const char *id); /* "PNP0A08" */
-void vt_aml_path (VtAml *aml, const char *path);  /* A reference. */
-
-/* OperationRegion (path, SystemIO or SystemMemory, address, size). */
-void vt_aml_operation_region (VtAml *aml, const char *path, VtSpaceKind space, uint64_t address,
-                              uint64_t size);
-/* Field (region, access size in bytes, lock, preserve), closed by vt_aml_end(). */
-void vt_aml_field (VtAml *aml, const char *region, unsigned access, bool lock);
-/* Inside a field: a unit of @bits; NULL @name skips them. */
-void vt_aml_field_unit (VtAml *aml, const char *name, unsigned bits);
 
 /* Shorthands for the commonest names. */
 void vt_aml_name_integer (VtAml *aml, const char *path, uint64_t value);

@@ -34,12 +34,12 @@ test_paths (void)
 {
   VtAml *aml = vt_aml_new ();
 
-  vt_aml_path (aml, "\\");
-  vt_aml_path (aml, "\\_SB");
-  vt_aml_path (aml, "^^A.B");
-  vt_aml_path (aml, "A.B.C1");
-  CODE (aml, '\\', 0, '\\', '_', 'S', 'B', '_', '^', '^', 0x2e, 'A', '_', '_', '_', 'B', '_', '_',
-        '_', 0x2f, 3, 'A', '_', '_', '_', 'B', '_', '_', '_', 'C', '1', '_', '_');
+  vt_aml_name (aml, "\\");
+  vt_aml_name (aml, "\\_SB");
+  vt_aml_name (aml, "^^A.B");
+  vt_aml_name (aml, "A.B.C1");
+  CODE (aml, 8, '\\', 0, 8, '\\', '_', 'S', 'B', '_', 8, '^', '^', 0x2e, 'A', '_', '_', '_', 'B',
+        '_', '_', '_', 8, 0x2f, 3, 'A', '_', '_', '_', 'B', '_', '_', '_', 'C', '1', '_', '_');
 }
 
 static void
@@ -64,17 +64,19 @@ test_lengths (void)
 
   for (unsigned i = 0; i < G_N_ELEMENTS (sizes); i++)
     {
-      g_autofree uint8_t *data = g_malloc0 (sizes[i]);
+      g_autofree char *text = g_strnfill (sizes[i], 'x');
       g_autoptr (GBytes) got = NULL;
       VtAml         *aml = vt_aml_new ();
       const uint8_t *p;
       gsize          len;
       uint32_t       pkg;
 
-      vt_aml_buffer (aml, data, sizes[i]);
+      vt_aml_package (aml, 1);
+      vt_aml_string (aml, text);
+      vt_aml_end (aml);
       got = vt_aml_free_to_bytes (aml);
       p = g_bytes_get_data (got, &len);
-      g_assert_cmpuint (p[0], ==, 0x11);
+      g_assert_cmpuint (p[0], ==, 0x12);
       pkg = p[1] >> 6 == 0 ? p[1] : p[1] & 0xf;
       for (unsigned n = 0; n < p[1] >> 6; n++)
         pkg |= (uint32_t) p[2 + n] << (4 + 8 * n);
@@ -95,20 +97,6 @@ test_resources (void)
 }
 
 static void
-test_fields (void)
-{
-  VtAml *aml = vt_aml_new ();
-
-  vt_aml_operation_region (aml, "REG", VT_SPACE_IO, 0x600, 4);
-  vt_aml_field (aml, "REG", 1, false);
-  vt_aml_field_unit (aml, NULL, 8);
-  vt_aml_field_unit (aml, "BIT", 64);
-  vt_aml_end (aml);
-  CODE (aml, 0x5b, 0x80, 'R', 'E', 'G', '_', 1, 0x0b, 0, 6, 0x0a, 4, 0x5b, 0x81, 14, 'R', 'E', 'G',
-        '_', 1, 0, 8, 'B', 'I', 'T', '_', 0x40, 0x04);
-}
-
-static void
 test_misuse (void)
 {
   static const char *const bad[] = { "toolong1", "lowr", "1ABC", "A..B", "A.", "A B" };
@@ -117,7 +105,7 @@ test_misuse (void)
   for (unsigned i = 0; i < G_N_ELEMENTS (bad); i++)
     {
       aml = vt_aml_new ();
-      vt_aml_path (aml, bad[i]);
+      vt_aml_name (aml, bad[i]);
       g_assert_null (vt_aml_free_to_bytes (aml));
     }
   aml = vt_aml_new ();
@@ -140,7 +128,6 @@ main (int argc, char **argv)
   g_test_add_func ("/aml/definitions", test_definitions);
   g_test_add_func ("/aml/lengths", test_lengths);
   g_test_add_func ("/aml/resources", test_resources);
-  g_test_add_func ("/aml/fields", test_fields);
   g_test_add_func ("/aml/misuse", test_misuse);
   return g_test_run ();
 }
