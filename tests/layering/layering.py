@@ -3,7 +3,7 @@
 """Arrows one way: refuses an #include that points against the layers.
 
   ui -> public headers   display, devices -> engine/include, public   engine -> nothing above it
-A device gets lines and memory, never the machine: only boards and the display bridge see more.
+A device gets lines and memory, never the machine: only boards and their catalogue see more.
 """
 import os, re, sys
 
@@ -13,14 +13,10 @@ BOARDS = {"devices/q35.c", "devices/q35.h", "devices/catalogue.c"}
 
 
 def headers(*folders):
-  found = {}
-  for folder in folders:
-    for base, _, files in os.walk(os.path.join(ROOT, folder)):
-      for f in files:
-        if f.endswith(".h"):
-          path = os.path.relpath(os.path.join(base, f), ROOT)
-          found[path] = path
-  return set(found)
+  return {os.path.relpath(os.path.join(base, f), ROOT)
+          for folder in folders
+          for base, _, files in os.walk(os.path.join(ROOT, folder))
+          for f in files if f.endswith(".h")}
 
 
 def main():
@@ -40,7 +36,9 @@ def main():
         if not f.endswith((".c", ".h")):
           continue
         path = os.path.relpath(os.path.join(base, f), ROOT)
-        for number, line in enumerate(open(os.path.join(ROOT, path), encoding="utf-8"), 1):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as source:
+          lines = source.readlines()
+        for number, line in enumerate(lines, 1):
           m = INCLUDE.match(line)
           if not m:
             continue
