@@ -182,15 +182,19 @@ vt_cpu_engine_new (const char *id, const VtCpuEngineConfig *config, GError **err
     }
 
   GError *first = NULL;
-  for (unsigned i = 0; vt_cpu_engines[i]; i++)
-    {
-      VtCpuEngine *engine = engine_new (vt_cpu_engines[i], config, first ? NULL : &first);
-      if (engine)
-        {
-          g_clear_error (&first);
-          return engine;
-        }
-    }
+  for (unsigned native = 2; native-- > 0;)
+    for (unsigned i = 0; vt_cpu_engines[i]; i++)
+      {
+        const VtVcpuOps *ops = vt_cpu_engines[i];
+        if ((ops->native == NULL || ops->native ()) != (native == 1))
+          continue;
+        VtCpuEngine *engine = engine_new (ops, config, first ? NULL : &first);
+        if (engine)
+          {
+            g_clear_error (&first);
+            return engine;
+          }
+      }
   g_propagate_error (error, first);
   return NULL;
 }

@@ -170,6 +170,10 @@ struct VtVcpuOps
   const char *description;
   size_t      cpu_size; /* Of its own struct, which begins with a VtCpu. */
 
+  /* Whether this host does for it what it is meant to: where not, "auto" takes it only if no other works.
+   * NULL: every host does. */
+  bool (*native) (void);
+
   /* Makes the engine without its vCPUs; its own struct begins with a VtCpuEngine. It listens to
    * @config->space. An engine that works in two ways has a second table of functions, and sets
    * VtCpuEngine.ops to the one that counts. @error says what the host lacks, and the remedy. */

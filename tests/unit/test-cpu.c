@@ -613,6 +613,16 @@ test_choice (void)
   config.n_cpus = 300;
   g_assert_null (vt_cpu_engine_new ("auto", &config, &error));
   g_assert_nonnull (strstr (error->message, "cpus"));
+  g_clear_error (&error);
+
+  /* KVM where the processor has hardware for it, and it can be used; else software. */
+  config.n_cpus = 1;
+  g_autoptr (VitrineKvmReport) report = vitrine_host_probe_kvm ();
+  const bool   kvm = vt_kvm_has_hardware () && report->status == VITRINE_KVM_USABLE;
+  VtCpuEngine *engine = vt_cpu_engine_new ("auto", &config, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (engine->ops->id, ==, kvm ? "kvm" : "translate");
+  vt_cpu_engine_free (engine);
   vt_space_free (space);
 }
 

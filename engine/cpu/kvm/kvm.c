@@ -198,6 +198,7 @@ describe (VtCpuEngine *engine)
 
 const VtVcpuOps vt_kvm_ops = {
   .id = "kvm",
+  .native = vt_kvm_has_hardware,
   .description = "Hardware virtualization by the Linux kernel",
   .cpu_size = sizeof (VtKvmCpu),
   .create = create,
@@ -225,6 +226,7 @@ const VtVcpuOps vt_kvm_ops = {
 
 const VtVcpuOps vt_kvm_user_irqchip_ops = {
   .id = "kvm",
+  .native = vt_kvm_has_hardware,
   .description = "Hardware virtualization by the Linux kernel",
   .cpu_size = sizeof (VtKvmCpu),
   .create = create,

@@ -202,3 +202,5 @@ typedef enum
 bool vt_kvm_set_error (GError **error, const char *device, VtKvmStep step, int err);
 /* quirk.c: whether this host's KVM puts an interrupt's frame in the wrong place. */
 bool vt_kvm_misplaces_frames (int kvm);
+/* Whether the processor has VT-x or AMD-V: without, a KVM that works emulates in software. */
+bool vt_kvm_has_hardware (void);

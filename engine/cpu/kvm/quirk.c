@@ -19,10 +19,8 @@
 #define IDT 0x900u
 #define VECTOR 0x20u
 
-/* Hardware delivers interrupts right, and a second virtual machine would cost every start some
- * milliseconds. */
-static bool
-has_hardware (void)
+bool
+vt_kvm_has_hardware (void)
 {
   uint32_t   a, b, c, d;
   const bool vmx = __get_cpuid (1, &a, &b, &c, &d) && (c & 1u << 5);
@@ -52,7 +50,9 @@ vt_kvm_misplaces_frames (int kvm)
   };
   bool misplaced = false;
 
-  if (has_hardware ())
+  /* Hardware delivers interrupts right, and a second virtual machine would cost every start some
+   * milliseconds. */
+  if (vt_kvm_has_hardware ())
     return false;
   const int vm = vt_kvm_ioctl (kvm, KVM_CREATE_VM, NULL);
   if (vt_kvm_probe_init (&probe, kvm, vm))
