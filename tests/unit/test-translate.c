@@ -329,7 +329,7 @@ test_request (void)
 /* Code that a device writes, while it runs. */
 CORE_CODE (dma, 64,
            "1: call base + 0x9000\n incl 0xa040\n cmpl $0, 0xa000\n je 1b\n"
-           "movq %cr3, %rax\n movq %rax, %cr3\n call base + 0x9000\n hlt\n");
+           "movq %rax, %cr2\n call base + 0x9000\n hlt\n");
 
 static void *
 dma_cb (void *data)
@@ -400,7 +400,7 @@ CORE_CODE (writer, 64,
            "2: pause\n cmpl %ecx, 0xa040\n jne 2b\n incl %ecx\n cmpl $3000, %ecx\n jne 1b\n hlt\n");
 CORE_CODE (reader, 64,
            "movl $1, %ecx\n"
-           "1: pause\n cmpl %ecx, 0xa000\n jne 1b\n movq %cr3, %rax\n movq %rax, %cr3\n call base + 0x9000\n"
+           "1: pause\n cmpl %ecx, 0xa000\n jne 1b\n movq %rax, %cr2\n call base + 0x9000\n"
            "cmpl %edx, %ecx\n jne 3f\n movl %ecx, 0xa040\n incl %ecx\n cmpl $3000, %ecx\n jne 1b\n"
            "movl $1, %esi\n hlt\n 3: movl $2, %esi\n movl $-1, 0xa040\n hlt\n");
 
