@@ -107,6 +107,7 @@ vt_blocks_flush (VtBlocks *b)
   g_array_set_size (b->links, 0);
   memset (b->bucket, 0xff, sizeof b->bucket);
   g_hash_table_remove_all (b->pages);
+  memset (b->barren, 0, sizeof b->barren);
   b->n_jump_modes = 0;
   b->counts.flushes++;
 }
@@ -190,6 +191,7 @@ vt_blocks_page_written (VtBlocks *b, const uint8_t *page)
   for (uint32_t n = code->first; n != VT_NO_BLOCK; n = vt_block (b, n)->next_page)
     kill_block (b, n);
   g_hash_table_remove (b->pages, page);
+  memset (b->barren, 0, sizeof b->barren);
   b->counts.written++;
 }
 

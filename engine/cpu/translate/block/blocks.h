@@ -79,6 +79,16 @@ typedef struct
 
 typedef struct VtGuestInsn VtGuestInsn; /* make.h */
 
+/* Where no block can begin: its first instruction is the interpreter's. Good until any page under watch is
+ * written. */
+typedef struct
+{
+  uint64_t       rip;
+  const uint8_t *page; /* NULL: empty. */
+  unsigned       mode;
+} VtBarren;
+
+#define VT_BARREN 1024u
 #define VT_BLOCK_BUCKETS 65536u
 #define VT_JUMPS_FILLED 512u
 #define VT_BLOCKS_WRITTEN 1024u
@@ -96,6 +106,7 @@ struct VtBlocks
   GArray     *blocks, *insns, *links;
   uint32_t    bucket[VT_BLOCK_BUCKETS];
   GHashTable *pages; /* Host page: VtCodePage. */
+  VtBarren    barren[VT_BARREN];
 
   /* The modes that have a jump table. */
   uint8_t  jump_mode[VT_JUMP_MODES];

@@ -136,9 +136,12 @@ decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, bool *uni
 VtBlock *
 vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mode)
 {
-  VtMake make = { .b = b, .e = &b->emit, .mode = (uint8_t) mode };
-  bool   units, on = true;
+  VtMake    make = { .b = b, .e = &b->emit, .mode = (uint8_t) mode };
+  VtBarren *barren = &b->barren[(rip ^ rip >> 10) % VT_BARREN];
+  bool      units, on = true;
 
+  if (barren->rip == rip && barren->page == page && barren->mode == mode)
+    return NULL;
   if (b->emit.at + VT_BLOCK_BYTES > b->emit.end || vt_jump_table (b, mode) >= VT_JUMP_MODES
       || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS)
     vt_blocks_flush (b);
@@ -148,7 +151,10 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
   const unsigned n = decode (b, rip, page, mode, &units);
   /* A block that would leave at once is none. */
   if (n == 0 || b->guest[0].kind == VT_KIND_INTERPRET || b->guest[0].kind == VT_KIND_LAST)
-    return NULL;
+    {
+      *barren = (VtBarren){ .rip = rip, .page = page, .mode = mode };
+      return NULL;
+    }
 
   make.number = b->blocks->len;
   make.block = (VtBlock){
