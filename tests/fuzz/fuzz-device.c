@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 static const VtDeviceClass *klass;
 
-/* The planted bug: register 3 writes past the array after the right key. */
+/* The planted bug: register 3, after the right key, writes right behind its heap block, where no other
+ * block can be. */
 typedef struct
 {
   uint8_t key, pad_[3];
@@ -53,7 +54,7 @@ planted_write (VtDevice *dev, uint64_t offset, unsigned size, uint64_t value)
   if (offset == 0)
     p->state.key = (uint8_t) value;
   else if (offset == 3 && p->state.key == 0x5a)
-    p->heap[value & 0xff] = 1;
+    p->heap[4] = 1;
 }
 
 static const VtRegionOps planted_ops = { "planted", 1, 1, NULL, planted_write };
