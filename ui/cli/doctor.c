@@ -53,9 +53,7 @@ add (GPtrArray *checks, const char *id, Health health, char *sentence, char *rem
 static void
 check_kvm (GPtrArray *checks, const VitrineKvmReport *report)
 {
-  Health health = report->status == VITRINE_KVM_USABLE     ? HEALTH_OK
-                  : report->status == VITRINE_KVM_EMULATED ? HEALTH_WARNING
-                                                           : HEALTH_PROBLEM;
+  const Health health = report->status == VITRINE_KVM_USABLE ? HEALTH_OK : HEALTH_WARNING;
   add (checks, "kvm", health, g_strdup (report->sentence), g_strdup (report->remedy));
 }
 

@@ -163,8 +163,8 @@ list_capabilities (int vm)
   return list;
 }
 
-VitrineKvmReport *
-vitrine_host_probe_kvm_at (const char *device)
+static VitrineKvmReport *
+look (const char *device)
 {
   VitrineKvmReport *report = g_new0 (VitrineKvmReport, 1);
   int               vm = -1;
@@ -199,9 +199,7 @@ vitrine_host_probe_kvm_at (const char *device)
         {
           report->status = VITRINE_KVM_EMULATED;
           report->sentence = g_strdup_printf ("KVM works, but emulates privileged guest code in software "
-                                              "(%.1f million instructions per second): firmware and boot "
-                                              "loaders run slowly, and most operating systems stop at an "
-                                              "instruction that it does not know.",
+                                              "(%.1f million instructions per second).",
                                               report->instructions_per_second / 1e6);
           report->remedy = g_strdup ("Run on a computer whose processor virtualizes in hardware, or, in a "
                                      "virtual machine, switch nested virtualization on at its host.");
@@ -219,6 +217,20 @@ vitrine_host_probe_kvm_at (const char *device)
   close (kvm);
   if (!report->capabilities)
     report->capabilities = g_new0 (char *, 1);
+  return report;
+}
+
+VitrineKvmReport *
+vitrine_host_probe_kvm_at (const char *device)
+{
+  VitrineKvmReport *report = look (device);
+
+  /* As "auto" chooses (vcpu.c). */
+  if (report->status != VITRINE_KVM_USABLE)
+    {
+      g_autofree char *reason = report->sentence;
+      report->sentence = g_strconcat (reason, " Machines run in software instead.", NULL);
+    }
   return report;
 }
 

@@ -189,7 +189,7 @@ follow (Run *run, uint32_t n)
   const uint64_t flushes = b->counts.flushes;
 
   core->rip = link->target;
-  if (link->patch == 0 || see_requests (core, b))
+  if (link->patch == 0 || see_requests (core, b) || b->counts.flushes != flushes)
     return;
   VtBlock *block = find (core, b, vt_block (b, from)->mode);
   if (block == NULL || b->counts.flushes != flushes || vt_block (b, from)->dead
