@@ -125,6 +125,44 @@ test_gather (void)
   core_rig_finish (&rig);
 }
 
+/* Elements 0, 2, 3, 4, 6 of eight to 0x4000 and back; then 0, 2, 3, with the segment's end behind them. */
+GUEST_FLAT (masked_words, ENABLE_AVX ("7") "vmovups 0x3000, %ymm0\n vmovups 0x3020, %ymm2\n"
+            "vmaskmovps %ymm0, %ymm2, 0x4000\n vmaskmovps 0x4000, %ymm2, %ymm1\n vmovups %ymm1, 0x3060\n hlt\n"
+            "vmovups 0x3020, %ymm2\n vpmaskmovd %ymm0, %ymm2, 0x4000\n vpmaskmovd 0x4000, %ymm2, %ymm1\n"
+            "vmovups %ymm1, 0x3060\n hlt\n");
+
+static void
+test_masked_words (void)
+{
+  static const uint32_t wanted[] = { 0x5d, 0x0d };
+
+  if (!__builtin_cpu_supports ("avx2"))
+    {
+      g_test_skip ("this host has no AVX2");
+      return;
+    }
+  RUN (masked_words);
+  for (unsigned round = 0; round < 2; round++)
+    {
+      for (unsigned i = 0; i < 8; i++)
+        {
+          vt_st32 (rig.mem + 0x3000 + i * 4, 0xcafe00 + i);
+          vt_st32 (rig.mem + 0x3020 + i * 4, wanted[round] >> i & 1 ? 0x80000000 : 0x7fffffff);
+          vt_st32 (rig.mem + 0x4000 + i * 4, 0xaaaa0000 + i);
+        }
+      core_rig_run (&rig);
+      for (unsigned i = 0; i < 8; i++)
+        {
+          const bool in = wanted[round] >> i & 1;
+          g_assert_cmphex (vt_ld32 (rig.mem + 0x4000 + i * 4), ==, in ? 0xcafe00 + i : 0xaaaa0000 + i);
+          g_assert_cmphex (vt_ld32 (rig.mem + 0x3060 + i * 4), ==, in ? 0xcafe00 + i : 0);
+        }
+      rig.core->seg[VT_CPU_DS].limit = 0x400f;
+      rig.core->mp_state = VT_CPU_MP_RUNNABLE;
+    }
+  core_rig_finish (&rig);
+}
+
 GUEST_FLAT (scatter, ENABLE_AVX ("0xe7") "movl $0x4000, %esi\n movl $0x6ff5, %eax\n kmovw %eax, %k1\n"
             "vmovups 0x3000, %zmm1\n vmovups 0x3040, %zmm0\n"
             "vpscatterdd %zmm0, 64(%esi,%zmm1,4){%k1}\n kmovw %k1, 0x3080\n"
@@ -183,6 +221,7 @@ main (int argc, char **argv)
   g_test_add_func ("/interpret/iret32", test_iret32);
   g_test_add_func ("/interpret/units", test_units);
   g_test_add_func ("/interpret/gather", test_gather);
+  g_test_add_func ("/interpret/masked-words", test_masked_words);
   g_test_add_func ("/interpret/scatter", test_scatter);
   g_test_add_func ("/interpret/masked", test_masked);
   return g_test_run ();

@@ -69,12 +69,19 @@ memory_fits (const VtGuestInsn *g)
   return true;
 }
 
+/* By itself, an instruction of the units; the interpreter has those that store by a mask done in C. */
+static bool
+is_unit (const VtInsn *insn)
+{
+  return insn->op == &vt_op_unit || insn->op->run == vt_op_masked;
+}
+
 static bool
 is_plain (const VtGuestInsn *g, unsigned mode)
 {
   const VtInsn *insn = &g->insn;
 
-  if (insn->op == &vt_op_unit)
+  if (is_unit (insn))
     {
       static const uint8_t wanted[] = { 0,           0xff,        VT_MODE_MMX,
                                         VT_MODE_SSE, VT_MODE_AVX, VT_MODE_AVX512 };
@@ -176,7 +183,7 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
                          || insn->mnemonic == ZYDIS_MNEMONIC_PAUSE;
       return order && insn->n == 0 ? VT_KIND_PLAIN : VT_KIND_NOTHING;
     }
-  if (insn->op == &vt_op_unit && !vt_unit_examine (&g->zydis, g->operands, &g->use))
+  if (is_unit (insn) && !vt_unit_examine (&g->zydis, g->operands, &g->use))
     return VT_KIND_INTERPRET;
   for (unsigned i = 0; i < insn->n; i++)
     if (g->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)

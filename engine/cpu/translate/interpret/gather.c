@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Vector instructions with an address for each element: gathers, scatters (SDM volume 2, VGATHERDPS and
- * its kin), and MASKMOVDQU, which has a byte mask and no visible operand in memory. They work on the saved
- * image of the registers. A fault finds the elements before it done and their mask bits clear, as the
- * manuals want it, so that the instruction goes on behind the handler.
+ * Vector instructions that touch memory element by element: gathers, scatters (SDM volume 2, VGATHERDPS and
+ * its kin), VMASKMOVPS and its kin, and MASKMOVDQU, which has a byte mask and no visible operand in memory.
+ * They work on the saved image of the registers. A fault finds the elements that a gather or scatter has
+ * done before it done and their mask bits clear, as the manuals want it, so that the instruction goes on
+ * behind the handler; the others have done nothing.
  */
 #include "../host/unit.h"
 #include "ops.h"
@@ -205,6 +206,46 @@ vt_op_gather (VtCore *core, const VtInsn *insn)
     put_mask (core, mask_reg, 0);
   else
     put_register (core, mask_reg, mask);
+}
+
+/* VMASKMOVPS, VMASKMOVPD, VPMASKMOVD and VPMASKMOVQ. What the mask leaves out is not touched. */
+void
+vt_op_masked (VtCore *core, const VtInsn *insn)
+{
+  const unsigned          size = insn->op->arg & WIDE_DATA ? 8 : 4;
+  const VtAccessSet       set = vt_mmu_data_set (core);
+  ZydisDecodedInstruction whole;
+  ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
+  uint8_t                 data[REGISTER] = { 0 }, mask[REGISTER];
+
+  if (!decode (insn, &whole, operands) || !is_vector (&operands[1]))
+    vt_core_decline (core);
+  check_avx (core, 0);
+  const bool         store = operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
+  const VtAccessKind kind = store ? VT_ACCESS_WRITE : VT_ACCESS_READ;
+  const unsigned     n = (unsigned) whole.avx.vector_length / 8 / size;
+  const unsigned     reg = (unsigned) ZydisRegisterGetId (operands[store ? 2 : 0].reg.value);
+  uint64_t           linear[REGISTER / 4];
+
+  get_register (core, (unsigned) ZydisRegisterGetId (operands[1].reg.value), mask);
+  if (store)
+    get_register (core, reg, data);
+  for (unsigned i = 0; i < n; i++)
+    {
+      if (!(mask[(i + 1) * size - 1] & 0x80))
+        continue;
+      linear[i] = vt_insn_linear (core, insn, i * size, size, kind);
+      if (store)
+        vt_mmu_probe_write (core, linear[i], size, set);
+      else
+        vt_st (data + i * size, size, vt_mmu_load (core, linear[i], size, set));
+    }
+  if (!store)
+    put_register (core, reg, data);
+  else
+    for (unsigned i = 0; i < n; i++)
+      if (mask[(i + 1) * size - 1] & 0x80)
+        vt_mmu_store (core, linear[i], size, vt_ld (data + i * size, size), set);
 }
 
 /* Whether @linear is of RAM that may be written; raises the page fault. */

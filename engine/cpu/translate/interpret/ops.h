@@ -16,7 +16,8 @@
   X (fxrstor) X (fxsave) X (hlt) X (idiv) X (imul) X (in) X (int) X (int_fixed) X (invlpg)         \
   X (invpcid) X (iret) X (jcc) X (jcxz) X (jmp) X (lahf) X (lar) X (ldmxcsr) X (lea) X (leave)     \
   X (lldt) X (lmsw) X (load_far) X (load_table) X (loop) X (lsl) X (ltr) X (mov)                   \
-  X (gather) X (masked_bytes) X (mov_control) X (mov_debug) X (movbe) X (movsx) X (movzx) X (mul) X (nop) X (out) X (pop)      \
+  X (gather) X (masked) X (masked_bytes) X (mov_control) X (mov_debug) X (movbe) X (movsx)         \
+  X (movzx) X (mul) X (nop) X (out) X (pop)                                                        \
   X (popa) X (popf) X (privileged_nop) X (push) X (pusha) X (pushf) X (random) X (rdmsr) X (rdpid)            \
   X (rdpkru) X (rdtsc) X (read_base) X (ret) X (sahf) X (salc) X (scan) X (set) X (shift)          \
   X (shift_double) X (smsw) X (sti) X (stmxcsr) X (store_selector) X (store_table) X (string)      \
