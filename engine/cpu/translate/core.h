@@ -197,6 +197,7 @@ static inline void
 vt_core_request (VtCore *core, int requests)
 {
   __atomic_fetch_or (&core->requests, requests, __ATOMIC_SEQ_CST);
+  __atomic_store_n (&core->fast.poll, NULL, __ATOMIC_SEQ_CST);
 }
 
 /* Breakpoints. Whether any is on, of which every access is to be told: */

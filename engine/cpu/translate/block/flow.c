@@ -2,8 +2,8 @@
  *
  * Jumps, calls and returns. Within a page a jump goes straight to its target's block: while the one's code
  * runs, its page is where it was, and so is the other's. Elsewhere it goes by the jump table, which is
- * emptied whenever a page may have gone from where it was. At backward and at indirect jumps
- * core->requests is looked at, so every loop ends soon when it is asked to.
+ * emptied whenever a page may have gone from where it was. Backward and indirect jumps begin with a safe
+ * point, so every loop ends soon when it is asked to.
  */
 #include "make.h"
 
@@ -17,12 +17,18 @@ at_rsp (int disp)
                        .disp = (uint64_t) (int64_t) disp };
 }
 
-/* RCX goes to G, and is used. Leaves by @exit where something is requested. */
+/* A safe point (fast.poll): at the instruction's beginning, before it has changed anything. S is used. */
 static void
-emit_poll (VtMake *make, uint32_t exit)
+emit_poll (VtMake *make)
 {
-  vt_emit_load (make->e, false, VT_CPU_RCX, VT_AT (requests));
-  vt_make_stub (make, vt_emit_unless_zero (make->e), VT_RCX_IN_G, exit);
+  vt_emit_load (make->e, true, VT_S, VT_AT (fast.poll));
+  vt_emit_load (make->e, false, VT_S, (VtHostMem){ .base = VT_S, .index = VT_NONE });
+}
+
+static bool
+is_backward (const VtGuestInsn *g)
+{
+  return g->target <= g->rip;
 }
 
 static uint32_t
@@ -35,20 +41,13 @@ add_link (VtMake *make, uint64_t target)
 }
 
 void
-vt_make_branch (VtMake *make, uint64_t rip, uint64_t target)
+vt_make_branch (VtMake *make, uint64_t target)
 {
   VtEmit        *e = make->e;
   const uint32_t n = add_link (make, target), exit = vt_exit (VT_EXIT_LINK, n);
-  const bool     backward = target <= rip;
 
   if ((target ^ make->block.rip) < VT_PAGE)
     {
-      if (backward)
-        {
-          vt_emit_mov (e, VT_G, VT_CPU_RCX);
-          emit_poll (make, exit);
-          vt_emit_mov (e, VT_CPU_RCX, VT_G);
-        }
       const uint32_t where = vt_emit_jmp (e);
       vt_block_link (make->b, n)->patch = where;
       vt_make_stub (make, where, VT_RCX_ITSELF, exit);
@@ -59,8 +58,6 @@ vt_make_branch (VtMake *make, uint64_t rip, uint64_t target)
                                      + vt_jump_index (target) * sizeof (VtJump));
   vt_emit_mov_imm (e, VT_T, target);
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
-  if (backward)
-    emit_poll (make, exit);
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE (entry + offsetof (VtJump, check)));
   vt_emit_lea (e, true, VT_CPU_RCX,
                (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
@@ -75,17 +72,19 @@ branch_later (VtMake *make, uint32_t where, const VtGuestInsn *g)
 {
   if (make->n_stubs < VT_BLOCK_STUBS)
     make->stub[make->n_stubs++] =
-        (VtStub){ .where = where, .branch = true, .rip = g->rip, .target = g->target };
+        (VtStub){ .where = where, .branch = true, .target = g->target };
 }
 
 void
 vt_make_jcc (VtMake *make, const VtGuestInsn *g)
 {
+  if (is_backward (g))
+    emit_poll (make);
   const uint32_t where = vt_emit_jcc (make->e, g->insn.op->arg);
 
-  if ((g->target ^ make->block.rip) < VT_PAGE && g->target > g->rip)
+  if ((g->target ^ make->block.rip) < VT_PAGE)
     {
-      /* Forward in the page: the conditional jump itself will go there. */
+      /* In the page: the conditional jump itself will go there. */
       const uint32_t n = add_link (make, g->target);
       vt_block_link (make->b, n)->patch = where;
       vt_make_stub (make, where, VT_RCX_ITSELF, vt_exit (VT_EXIT_LINK, n));
@@ -99,6 +98,8 @@ vt_make_count (VtMake *make, const VtGuestInsn *g)
 {
   VtEmit *e = make->e;
 
+  if (is_backward (g))
+    emit_poll (make);
   if (g->zydis.address_width == 32)
     vt_emit8 (e, 0x67);
   vt_emit8 (e, g->zydis.opcode);
@@ -119,7 +120,6 @@ emit_indirect (VtMake *make)
                                      + vt_jump_table (make->b, make->mode) * sizeof (VtJump) * VT_JUMPS);
 
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
-  emit_poll (make, exit);
   vt_emit_pdep (e, VT_S, VT_T, VT_AT (fast.jump_mask));
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
   vt_emit_lea (e, true, VT_CPU_RCX,
@@ -158,9 +158,12 @@ vt_make_jmp (VtMake *make, const VtGuestInsn *g)
 {
   if (g->insn.operand[0].kind == VT_OPERAND_IMM)
     {
-      vt_make_branch (make, g->rip, g->target);
+      if (is_backward (g))
+        emit_poll (make);
+      vt_make_branch (make, g->target);
       return;
     }
+  emit_poll (make);
   emit_target (make, g);
   emit_indirect (make);
   vt_emit_jump_memory (make->e, jump_host (make));
@@ -190,10 +193,13 @@ vt_make_call (VtMake *make, const VtGuestInsn *g)
 
   if (g->insn.operand[0].kind == VT_OPERAND_IMM)
     {
+      if (is_backward (g))
+        emit_poll (make);
       emit_push_return (make, g);
-      vt_make_branch (make, g->rip, g->target);
+      vt_make_branch (make, g->target);
       return;
     }
+  emit_poll (make);
   /* The target is looked at first: one that faults leaves the stack alone. */
   emit_target (make, g);
   emit_indirect (make);
@@ -207,6 +213,8 @@ void
 vt_make_ret (VtMake *make, const VtGuestInsn *g)
 {
   const unsigned release = g->insn.n ? g->insn.imm[0] & 0xffff : 0;
+
+  emit_poll (make);
   const VtAccess from = vt_make_access (make, at_rsp (0), 8, false, 1);
 
   vt_emit_load (make->e, true, VT_T, from.mem);

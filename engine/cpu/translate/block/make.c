@@ -28,7 +28,7 @@ emit_stub (VtMake *make, const VtStub *stub)
   else if (stub->rcx != VT_RCX_ITSELF)
     vt_emit_mov (make->e, VT_CPU_RCX, stub->rcx == VT_RCX_IN_G ? VT_G : VT_T);
   if (stub->branch)
-    vt_make_branch (make, stub->rip, stub->target);
+    vt_make_branch (make, stub->target);
   else
     emit_leave (make, stub->exit);
 }
@@ -177,7 +177,7 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
   if (!on)
     vt_block_insn (b, make.insn)->offset = VT_NOT_REACHED;
   else
-    vt_make_branch (&make, b->guest[n - 1].rip, b->guest[n - 1].next);
+    vt_make_branch (&make, b->guest[n - 1].next);
   for (unsigned i = 0; i < make.n_stubs; i++)
     emit_stub (&make, &make.stub[i]);
   make.block.dead_host = b->emit.at;

@@ -55,10 +55,10 @@ typedef enum
 typedef struct
 {
   uint32_t where;  /* The jump to it. */
-  bool     branch; /* It goes on at @target of instruction @rip, else it leaves with @exit. */
+  bool     branch; /* It goes on at @target, else it leaves with @exit. */
   uint8_t  rcx;    /* VtRcx: to be put right first. */
   uint32_t exit;
-  uint64_t rip, target;
+  uint64_t target;
 } VtStub;
 
 #define VT_BLOCK_STUBS (VT_BLOCK_INSNS * 8)
@@ -123,8 +123,8 @@ void vt_make_leave (VtMake *make, const VtGuestInsn *g);
 
 /* flow.c ------------------------------------------------------------------------------------------ */
 
-/* A jump from the instruction at @rip to @target. */
-void vt_make_branch (VtMake *make, uint64_t rip, uint64_t target);
+/* A jump to @target. */
+void vt_make_branch (VtMake *make, uint64_t target);
 void vt_make_jcc (VtMake *make, const VtGuestInsn *g);
 void vt_make_count (VtMake *make, const VtGuestInsn *g);
 void vt_make_jmp (VtMake *make, const VtGuestInsn *g);

@@ -115,12 +115,28 @@ find (VtCore *core, VtBlocks *b, unsigned mode)
   return block;
 }
 
+/* Lets safe points pass, where nothing is requested. */
+static void
+arm (VtCore *core)
+{
+  VtFast *fast = &core->fast;
+
+  if (G_LIKELY (__atomic_load_n (&fast->poll, __ATOMIC_RELAXED) != NULL)
+      || __atomic_load_n (&core->requests, __ATOMIC_RELAXED))
+    return;
+  __atomic_store_n (&fast->poll, &core->requests, __ATOMIC_SEQ_CST);
+  /* vt_core_request() writes the two in the other order: one that comes now is seen here, or writes last. */
+  if (__atomic_load_n (&core->requests, __ATOMIC_SEQ_CST))
+    __atomic_store_n (&fast->poll, NULL, __ATOMIC_SEQ_CST);
+}
+
 static void
 enter (VtCore *core, VtBlocks *b, uint32_t host, bool units)
 {
   VtFast *fast = &core->fast;
   uint8_t kept[18];
 
+  arm (core);
   fast->flags = (core->rflags & NATIVE_FLAGS) | VT_FLAG_FIXED;
   fast->load = units;
   if (units)
