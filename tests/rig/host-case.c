@@ -35,7 +35,7 @@ struct HostCase
   VtSpace *space;
   VtRam   *ram;
   uint8_t *mem, *data, *code_write;
-  VtCore  *core, *translated;
+  VtCore  *core, *translated, *optimized; /* The second is strict: with exact flags at faults, too. */
   void    *stack;
 };
 
@@ -604,8 +604,9 @@ host_case_run (HostCase *hc, const uint8_t *data, size_t size, char **report)
   ZydisDecodedInstruction zydis;
   ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
   Case                    c = { .native = true };
-  g_autofree CoreOutcome *outcome = g_new0 (CoreOutcome, 3);
+  g_autofree CoreOutcome *outcome = g_new0 (CoreOutcome, 4);
   CoreOutcome            *interpreted = &outcome[0], *translated = &outcome[1], *native = &outcome[2];
+  CoreOutcome            *optimized = &outcome[3];
 
   *report = NULL;
   make_bytes (&source, bytes);
@@ -636,6 +637,12 @@ host_case_run (HostCase *hc, const uint8_t *data, size_t size, char **report)
   if (!run_core (hc, hc->translated, &c, vt_translate, translated))
     g_string_append (out, "  declined by the translator alone\n");
   compare (interpreted, "interpreter", translated, "translator", true, undefined, out);
+  if (!run_core (hc, hc->optimized, &c, vt_translate, optimized))
+    g_string_append (out, "  declined by the optimizing translator alone\n");
+  /* Dead flags are anything where a fault shows them. */
+  const bool faulted = interpreted->host.vector != VT_EXC_BP;
+  compare (interpreted, "interpreter", optimized, "optimizing translator", true,
+           undefined | (faulted ? VT_FLAGS_STATUS : 0), out);
   /* What a mask leaves out does not fault, which the interpreter does not know. */
   if (zydis.avx.mask.reg != ZYDIS_REGISTER_NONE && zydis.avx.mask.reg != ZYDIS_REGISTER_K0
       && interpreted->host.vector == VT_EXC_PF)
@@ -703,6 +710,8 @@ host_case_new (void)
   hc->mem = vt_ram_host (hc->ram);
   hc->core = vt_core_new (hc->space, &no_ops, hc);
   hc->translated = vt_core_new (hc->space, &no_ops, hc);
+  hc->translated->strict = true;
+  hc->optimized = vt_core_new (hc->space, &no_ops, hc);
   tables_init (hc);
   return hc;
 }
@@ -715,6 +724,7 @@ host_case_free (HostCase *hc)
   munmap (hc->code_write, 4096);
   vt_core_free (hc->core);
   vt_core_free (hc->translated);
+  vt_core_free (hc->optimized);
   vt_space_free (hc->space);
   vt_ram_free (hc->ram);
   g_free (hc->stack);

@@ -162,6 +162,7 @@ struct VtCore
   VtBlocks        *blocks; /* NULL: it has never translated. */
   uint64_t         cr4_mask, xcr0_mask; /* Bits that the guest's CPUID offers. */
   uint8_t          phys_bits; /* MAXPHYADDR. */
+  bool             strict;    /* For tests: the translator does without its optimizations. To be set before the first block is made. */
   bool             has_gbytes; /* 1 GiB pages. */
 
   /* The standard format of XSAVE (SDM volume 1, 13.4); @xsave_size bytes of it are the guest's. */

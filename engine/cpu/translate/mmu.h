@@ -64,9 +64,24 @@ typedef struct
 
 #define VT_FETCHED_WORDS 512u
 
+/* A copy of an entry that one access of translated code keeps for itself. It's emptied when any entry leaves
+ * a table of data accesses, so that what is in a slot is also in its table. */
+typedef struct VtTlbSlot VtTlbSlot;
+
+struct VtTlbSlot
+{
+  uint64_t   tag, addend; /* As the entry's; empty: VT_SLOT_EMPTY and 0. */
+  VtTlbSlot *next;        /* Of the filled ones, the last of which has VT_SLOTS_END; NULL: it's empty. */
+};
+
+/* An address that isn't canonical: were it accessed, the addend would leave it to fault on the host. */
+#define VT_SLOT_EMPTY (UINT64_C (1) << 63)
+#define VT_SLOTS_END ((VtTlbSlot *) 1)
+
 typedef struct
 {
-  VtTlb   *tlb; /* [VT_SETS][VT_ACCESS_KINDS], the core's. */
+  VtTlb     *tlb;   /* [VT_SETS][VT_ACCESS_KINDS], the core's. */
+  VtTlbSlot *slots; /* Those that are filled. */
   uint64_t n_walks; /* For tests and reports. */
   /* For who keeps to himself where code is (vt_mmu_note_fetch()): the first grows when any page may have
    * gone from there, the other when one may have that is not global. */
@@ -100,6 +115,9 @@ void vt_mmu_flush (VtMmu *mmu);
 void vt_mmu_flush_local (VtMmu *mmu);
 void vt_mmu_flush_page (VtMmu *mmu, uint64_t linear);
 void vt_mmu_flush_write (VtMmu *mmu);
+
+/* Empties the slots. */
+void vt_mmu_forget_slots (VtMmu *mmu);
 
 /* A page of RAM has been put under watch: this core's write tables let go of it. */
 void vt_mmu_drop_written (VtMmu *mmu, const uint8_t *page);

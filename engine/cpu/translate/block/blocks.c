@@ -54,7 +54,8 @@ vt_blocks_new (VtCore *core)
   if (!host_has_bmi2 ())
     return NULL;
   b = g_new0 (VtBlocks, 1);
-  if (!vt_executable_map (&b->area, "vitrine-code", VT_CACHE_BYTES))
+  if (!vt_executable_map (&b->area, "vitrine-code", VT_CACHE_BYTES,
+                          VT_SITES * (sizeof (VtSiteHot) + sizeof (VtSiteCold))))
     {
       g_free (b);
       return NULL;
@@ -62,7 +63,7 @@ vt_blocks_new (VtCore *core)
   b->core = core;
   b->emit = (VtEmit){ .write = b->area.write, .end = VT_CACHE_BYTES };
   ZydisDecoderInit (&b->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  b->guest = g_new0 (VtGuestInsn, VT_BLOCK_INSNS);
+  b->guest = g_new0 (VtGuestInsn, VT_BLOCK_INSNS + 1);
   b->blocks = g_array_new (FALSE, FALSE, sizeof (VtBlock));
   b->insns = g_array_new (FALSE, FALSE, sizeof (VtBlockInsn));
   b->links = g_array_new (FALSE, FALSE, sizeof (VtBlockLink));
@@ -109,6 +110,7 @@ vt_blocks_flush (VtBlocks *b)
   g_hash_table_remove_all (b->pages);
   memset (b->barren, 0, sizeof b->barren);
   b->n_jump_modes = 0;
+  vt_sites_begin (b);
   b->counts.flushes++;
 }
 

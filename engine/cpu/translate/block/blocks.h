@@ -41,6 +41,22 @@ typedef struct
 
 #define VT_NOT_REACHED UINT16_MAX
 
+/* What a site (site.c) has: what code looks at, and what a miss does. */
+typedef struct
+{
+  VtTlbSlot slot;
+  uint64_t  last; /* The access's size less one. */
+} VtSiteHot;
+
+typedef struct
+{
+  uint64_t resume, miss; /* Host addresses: where it goes on, filled; and where the TLB hasn't got it. */
+  uint32_t exit, pad_;   /* For the latter. */
+  uint64_t pad2_;
+} VtSiteCold;
+
+#define VT_SITES (1u << 18) /* In the cache. */
+
 typedef struct
 {
   uint64_t target;
@@ -101,7 +117,10 @@ struct VtBlocks
   VtExecutable area;
   VtEmit       emit;
   ZydisDecoder decoder;
-  VtGuestInsn *guest; /* VT_BLOCK_INSNS of them, of the block that is being made. */
+  VtGuestInsn *guest; /* VT_BLOCK_INSNS of them, of the block that is being made, and one to look ahead. */
+
+  /* Sites, and their code: for the read and write table of each set, and for those that miss. */
+  uint32_t n_sites, site_fill[2 * VT_SETS], site_miss;
 
   GArray     *blocks, *insns, *links;
   uint32_t    bucket[VT_BLOCK_BUCKETS];
@@ -170,6 +189,8 @@ vt_jump_index (uint64_t rip)
 {
   return rip % VT_JUMPS;
 }
+
+void vt_sites_begin (VtBlocks *b); /* site.c: there are none, and their code is written. */
 
 /* make.c: translates the code at @rip, in @page, which is at @gpa, for @mode. Returns: NULL where there is
  * nothing to translate: the instruction is to be interpreted. */

@@ -14,7 +14,7 @@ static unsigned
 rex_bits (unsigned reg, VtHostMem mem)
 {
   return (reg >= 8 ? REX_R : 0) | (mem.index != VT_NONE && mem.index >= 8 ? REX_X : 0)
-         | (mem.base != VT_NONE && mem.base >= 8 ? REX_B : 0);
+         | (mem.base != VT_NONE && mem.base != VT_RIP && mem.base >= 8 ? REX_B : 0);
 }
 
 /* ModRM, SIB and displacement; @far: of 32 bits where there is one, since EVEX multiplies one of 8. */
@@ -26,6 +26,12 @@ emit_operand_far (VtEmit *e, unsigned reg, VtHostMem mem, bool far)
 
   for (unsigned s = mem.scale; s > 1; s >>= 1)
     scale++;
+  if (mem.base == VT_RIP)
+    {
+      vt_emit8 (e, field | 5);
+      vt_emit32 (e, (uint32_t) mem.disp - (e->at + 4));
+      return;
+    }
   if (mem.base == VT_NONE)
     {
       /* SIB without a base, and a 32-bit displacement. */
@@ -99,6 +105,36 @@ void
 vt_emit_jump_memory (VtEmit *e, VtHostMem mem)
 {
   emit_op (e, false, 0xff, 4, mem);
+}
+
+void
+vt_emit_alu (VtEmit *e, VtAluOp op, unsigned reg, VtHostMem mem)
+{
+  emit_op (e, true, (unsigned) op << 3 | 3, reg, mem);
+}
+
+void
+vt_emit_alu_imm (VtEmit *e, VtAluOp op, bool wide, unsigned reg, int32_t imm)
+{
+  const bool     byte = imm >= -128 && imm <= 127;
+  const unsigned rex = (wide ? REX_W : 0) | (reg >= 8 ? REX_B : 0);
+
+  if (rex)
+    vt_emit8 (e, REX | rex);
+  vt_emit8 (e, byte ? 0x83 : 0x81);
+  vt_emit8 (e, 0xc0 | (unsigned) op << 3 | (reg & 7));
+  if (byte)
+    vt_emit8 (e, (uint8_t) imm);
+  else
+    vt_emit32 (e, (uint32_t) imm);
+}
+
+void
+vt_emit_test (VtEmit *e, unsigned reg)
+{
+  vt_emit8 (e, REX | REX_W | (reg >= 8 ? REX_R | REX_B : 0));
+  vt_emit8 (e, 0x85);
+  vt_emit8 (e, 0xc0 | (reg & 7) << 3 | (reg & 7));
 }
 
 void

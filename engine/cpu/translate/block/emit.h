@@ -28,13 +28,16 @@ typedef struct
   uint32_t at, end;  /* Offsets in it. */
 } VtEmit;
 
-/* A memory operand of the host's: registers by number or VT_NONE. */
+/* A memory operand of the host's: registers by number or VT_NONE. With VT_RIP as its base @disp is an offset
+ * in the cache, of which there may be one behind its end. */
 typedef struct
 {
   uint8_t base, index, scale;
   bool    gs;
   int32_t disp;
 } VtHostMem;
+
+#define VT_RIP 0xfeu
 
 #define VT_AT_CORE(offset) \
   ((VtHostMem){ .base = VT_NONE, .index = VT_NONE, .gs = true, .disp = (int32_t) (offset) })
@@ -76,6 +79,21 @@ void vt_emit_rorx (VtEmit *e, unsigned to, unsigned from, unsigned count);
 void vt_emit_pext (VtEmit *e, unsigned to, unsigned from, VtHostMem mask);
 void vt_emit_pdep (VtEmit *e, unsigned to, unsigned from, VtHostMem mask);
 void vt_emit_jump_memory (VtEmit *e, VtHostMem mem);
+
+/* Those that do change flags. 64 bits, but for the AND. */
+typedef enum
+{
+  VT_ALU_ADD = 0,
+  VT_ALU_AND = 4,
+  VT_ALU_SUB = 5,
+  VT_ALU_CMP = 7, /* The numbers are those of opcode 81's ModRM. */
+} VtAluOp;
+
+void vt_emit_alu (VtEmit *e, VtAluOp op, unsigned reg, VtHostMem mem);
+void vt_emit_alu_imm (VtEmit *e, VtAluOp op, bool wide, unsigned reg, int32_t imm);
+void vt_emit_test (VtEmit *e, unsigned reg);
+#define VT_CC_ABOVE 7u
+#define VT_CC_NOT_EQUAL 5u
 
 /* Jumps with 32-bit displacements. Return: where the displacement is, for vt_emit_aim(). */
 uint32_t vt_emit_jmp (VtEmit *e);

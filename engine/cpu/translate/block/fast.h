@@ -39,4 +39,5 @@ typedef struct
   /* A safe point reads what this points to: NULL while a request is to be seen, so that the host faults there,
    * with the state at the instruction's beginning. Atomic. */
   const int *poll;
+  uint64_t scratch[2]; /* While scratch registers are borrowed. */
 } VtFast;

@@ -72,7 +72,7 @@ branch_later (VtMake *make, uint32_t where, const VtGuestInsn *g)
 {
   if (make->n_stubs < VT_BLOCK_STUBS)
     make->stub[make->n_stubs++] =
-        (VtStub){ .where = where, .branch = true, .target = g->target };
+        (VtStub){ .where = where, .branch = true, .target = g->target, .site.base = VT_NONE };
 }
 
 void

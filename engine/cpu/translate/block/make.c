@@ -9,7 +9,8 @@ void
 vt_make_stub (VtMake *make, uint32_t where, VtRcx rcx, uint32_t exit)
 {
   if (make->n_stubs < VT_BLOCK_STUBS)
-    make->stub[make->n_stubs++] = (VtStub){ .where = where, .rcx = (uint8_t) rcx, .exit = exit };
+    make->stub[make->n_stubs++] =
+        (VtStub){ .where = where, .rcx = (uint8_t) rcx, .exit = exit, .site.base = VT_NONE };
 }
 
 static void
@@ -23,6 +24,11 @@ static void
 emit_stub (VtMake *make, const VtStub *stub)
 {
   vt_emit_aim (make->e, stub->where, make->e->at);
+  if (stub->site.base != VT_NONE)
+    {
+      vt_site_stub (make, stub);
+      return;
+    }
   if (stub->rcx == VT_RCX_IN_MEMORY)
     vt_emit_load (make->e, true, VT_CPU_RCX, VT_AT (fast.rcx));
   else if (stub->rcx != VT_RCX_ITSELF)
@@ -105,13 +111,6 @@ emit_insn (VtMake *make, const VtGuestInsn *g)
     }
 }
 
-static bool
-ends (const VtGuestInsn *g)
-{
-  return g->kind == VT_KIND_LAST || g->kind == VT_KIND_JMP || g->kind == VT_KIND_CALL
-         || g->kind == VT_KIND_RET;
-}
-
 /* Returns: how many instructions the block gets. */
 static unsigned
 decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, bool *units)
@@ -127,7 +126,7 @@ decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, bool *uni
       if (g->kind == VT_KIND_PLAIN && g->use.needs != VT_NEEDS_NOTHING)
         *units = true;
       rip = g->next;
-      if (ends (g))
+      if (vt_guest_ends (g))
         break;
     }
   return n;
@@ -143,7 +142,8 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
   if (barren->rip == rip && barren->page == page && barren->mode == mode)
     return NULL;
   if (b->emit.at + VT_BLOCK_BYTES > b->emit.end || vt_jump_table (b, mode) >= VT_JUMP_MODES
-      || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS)
+      || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS
+      || b->n_sites + 2 * VT_BLOCK_INSNS > VT_SITES)
     vt_blocks_flush (b);
   VtCodePage *code = vt_blocks_page (b, gpa, page);
   if (code == NULL || !code->settled)
@@ -156,6 +156,7 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
       return NULL;
     }
 
+  vt_flags_plan (b, page, mode, n);
   make.number = b->blocks->len;
   make.block = (VtBlock){
     .rip = rip,
@@ -171,6 +172,7 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
   for (unsigned i = 0; i < n && on; i++)
     {
       add_insn (&make, b->guest[i].rip);
+      make.live = b->guest[i].flags_live || b->core->strict;
       on = emit_insn (&make, &b->guest[i]);
     }
   add_insn (&make, b->guest[n - 1].next);

@@ -34,13 +34,34 @@ struct VtGuestInsn
   VtUnitUse               use;
   const ZydisDecodedOperand *memory; /* The operand that is accessed, or NULL. */
   uint64_t                rip, next;
-  uint64_t                target; /* Of a direct jump. */
+  uint64_t                target; /* Of a direct jump, or 0. */
   uint8_t                 kind;   /* VtKind */
+  bool                    flags_live; /* In front of it: they must stay. */
 };
 
 /* guest.c: decodes what is at @rip of @page. Returns: false where that is no whole instruction of this page,
  * or none at all. */
 bool vt_guest_decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, VtGuestInsn *out);
+
+/* Whether nothing of the block comes behind it. */
+static inline bool
+vt_guest_ends (const VtGuestInsn *g)
+{
+  return g->kind == VT_KIND_LAST || g->kind == VT_KIND_JMP || g->kind == VT_KIND_CALL
+         || g->kind == VT_KIND_RET;
+}
+
+/* Whether it checks an address. */
+static inline bool
+vt_guest_accesses (const VtGuestInsn *g)
+{
+  return g->kind != VT_KIND_INTERPRET && g->kind != VT_KIND_LAST
+         && (g->memory != NULL || g->kind == VT_KIND_PUSH || g->kind == VT_KIND_POP
+             || g->kind == VT_KIND_LEAVE || g->kind == VT_KIND_CALL || g->kind == VT_KIND_RET);
+}
+
+/* flags.c: sets flags_live of the block's @n instructions. */
+void vt_flags_plan (VtBlocks *b, const uint8_t *page, unsigned mode, unsigned n);
 
 /* Where RCX is while translated code uses it. */
 typedef enum
@@ -57,8 +78,11 @@ typedef struct
   uint32_t where;  /* The jump to it. */
   bool     branch; /* It goes on at @target, else it leaves with @exit. */
   uint8_t  rcx;    /* VtRcx: to be put right first. */
+  uint8_t  table;  /* For a site. */
   uint32_t exit;
   uint64_t target;
+  VtHostMem site;  /* Whose slot was another page's; base VT_NONE: it's none. */
+  VtHostMem mem;   /* Its address; without registers: that is in T. */
 } VtStub;
 
 #define VT_BLOCK_STUBS (VT_BLOCK_INSNS * 8)
@@ -67,6 +91,7 @@ typedef struct
 {
   VtBlocks *b;
   VtEmit   *e;
+  bool      live; /* The present instruction leaves the flags that it finds alone. */
   VtBlock   block;
   uint32_t  number; /* The block's. */
   uint32_t  insn;   /* The present instruction's. */
@@ -83,6 +108,29 @@ vt_exit (unsigned kind, uint32_t n)
 
 /* The jump at @where leaves with @exit. */
 void vt_make_stub (VtMake *make, uint32_t where, VtRcx rcx, uint32_t exit);
+
+/* Where a table of data accesses is in the core: the set's number, times two, and one to write. */
+static inline uint32_t
+vt_table_offset (unsigned table)
+{
+  return (uint32_t) (offsetof (VtCore, tlb)
+                     + (table / 2 * VT_ACCESS_KINDS + (table & 1 ? VT_ACCESS_WRITE : VT_ACCESS_READ))
+                           * sizeof (VtTlb));
+}
+
+/* site.c ------------------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  VtHostMem   tag, addend; /* Of the slot. */
+  VtSiteCold *cold;
+} VtSite;
+
+/* An access of @size bytes, which leaves with @exit where the TLB hasn't got it. */
+VtSite vt_site_new (VtMake *make, unsigned size, uint32_t exit);
+/* It goes on here. */
+void vt_site_resume (VtMake *make, const VtSite *site);
+void vt_site_stub (VtMake *make, const VtStub *stub);
 
 /* access.c ---------------------------------------------------------------------------------------- */
 

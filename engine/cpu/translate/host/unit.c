@@ -70,7 +70,7 @@ vt_unit_new (void)
 
   learn_parts (unit);
   if (unit->features)
-    vt_executable_map (&unit->area, "vitrine-unit", AREA);
+    vt_executable_map (&unit->area, "vitrine-unit", AREA, 0);
   if (unit->area.execute)
     vt_trap_install ();
   return unit;

@@ -26,9 +26,21 @@ table_clear (VtTlb *tlb)
 }
 
 void
+vt_mmu_forget_slots (VtMmu *mmu)
+{
+  for (VtTlbSlot *slot = mmu->slots, *next; slot != VT_SLOTS_END; slot = next)
+    {
+      next = slot->next;
+      *slot = (VtTlbSlot){ .tag = VT_SLOT_EMPTY };
+    }
+  mmu->slots = VT_SLOTS_END;
+}
+
+void
 vt_mmu_init (VtMmu *mmu, VtTlb *tlb)
 {
   mmu->tlb = tlb;
+  mmu->slots = VT_SLOTS_END;
   for (unsigned t = 0; t < N_TABLES; t++)
     mmu->tlb[t].n_filled = VT_TLB_FILLED + 1;
   vt_mmu_flush (mmu);
@@ -46,6 +58,7 @@ vt_mmu_flush (VtMmu *mmu)
 {
   for (unsigned t = 0; t < N_TABLES; t++)
     table_clear (&mmu->tlb[t]);
+  vt_mmu_forget_slots (mmu);
   mmu->has_large = false;
   forget_fetches (mmu);
 }
@@ -54,6 +67,7 @@ void
 vt_mmu_flush_local (VtMmu *mmu)
 {
   mmu->local_epoch++;
+  vt_mmu_forget_slots (mmu);
   for (unsigned t = 0; t < N_TABLES; t++)
     {
       VtTlb *tlb = &mmu->tlb[t];
@@ -88,7 +102,10 @@ vt_mmu_flush_page (VtMmu *mmu, uint64_t linear)
     {
       VtTlbEntry *entry = &mmu->tlb[t].entry[page / VT_PAGE % VT_TLB_ENTRIES];
       if (entry->tag == page)
-        empty (entry);
+        {
+          empty (entry);
+          vt_mmu_forget_slots (mmu);
+        }
     }
   const uint64_t bit = page / VT_PAGE % (VT_FETCHED_WORDS * 64);
   if (mmu->fetched[bit / 64] >> bit % 64 & 1)
@@ -100,6 +117,7 @@ vt_mmu_flush_write (VtMmu *mmu)
 {
   for (unsigned set = 0; set < VT_SETS; set++)
     table_clear (vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE));
+  vt_mmu_forget_slots (mmu);
 }
 
 void
@@ -110,7 +128,10 @@ vt_mmu_drop_written (VtMmu *mmu, const uint8_t *page)
       VtTlb *tlb = vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
       for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
         if (tlb->entry[i].tag + tlb->entry[i].addend == (uint64_t) (uintptr_t) page)
-          empty (&tlb->entry[i]);
+          {
+            empty (&tlb->entry[i]);
+            vt_mmu_forget_slots (mmu);
+          }
     }
 }
 
@@ -128,6 +149,7 @@ vt_mmu_drop_watched (VtCore *core)
               && page.watched)
             {
               empty (&tlb->entry[i]);
+              vt_mmu_forget_slots (&core->mmu);
               vt_ram_mark_dirty (page.ram, page.offset, VT_PAGE);
             }
         }
@@ -191,6 +213,8 @@ fill (VtCore *core, VtTlb *tlb, uint64_t page, const VtWalk *walk, const VtSpace
     tlb->filled[tlb->n_filled] = (uint16_t) index;
   if (tlb->n_filled <= VT_TLB_FILLED)
     tlb->n_filled++;
+  if (entry->tag != VT_TLB_EMPTY && entry->tag != page)
+    vt_mmu_forget_slots (&core->mmu);
   if (walk->size > VT_PAGE)
     note_large (&core->mmu, page, walk->size);
   *entry = (VtTlbEntry){

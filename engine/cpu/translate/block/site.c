@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Sites: a checked access of translated code has a slot, which holds the entry of the page that it went to
+ * last. An access that is not to that page comes here: it's looked for in the TLB, and the slot is filled.
+ */
+#include "make.h"
+
+#define HOT(site) (VT_CACHE_BYTES + (site) * sizeof (VtSiteHot))
+#define COLD(site) (VT_CACHE_BYTES + VT_SITES * sizeof (VtSiteHot) + (site) * sizeof (VtSiteCold))
+
+G_STATIC_ASSERT (sizeof (VtSiteHot) == sizeof (VtSiteCold));
+
+#define AT(reg, offset)                                                                            \
+  ((VtHostMem){ .base = (uint8_t) (reg), .index = VT_NONE, .disp = (int32_t) (offset) })
+/* S points to a site's hot part. */
+#define AT_HOT(field) AT (VT_S, offsetof (VtSiteHot, field))
+#define AT_COLD(field) AT (VT_S, offsetof (VtSiteCold, field) + VT_SITES * sizeof (VtSiteHot))
+
+/* T is the linear address, S the site; both G and T are kept. Goes on at the site's resume, or at its miss. */
+static void
+emit_fill (VtEmit *e, uint32_t table)
+{
+  vt_emit_store (e, true, VT_G, VT_AT (fast.scratch[0]));
+  vt_emit_store (e, true, VT_T, VT_AT (fast.scratch[1]));
+  vt_emit_rorx (e, VT_G, VT_T, 7);
+  vt_emit_alu_imm (e, VT_ALU_AND, false, VT_G, (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry));
+  vt_emit_alu (e, VT_ALU_ADD, VT_T, AT_HOT (last));
+  vt_emit_alu_imm (e, VT_ALU_AND, true, VT_T, -(int32_t) VT_PAGE);
+  vt_emit_alu (e, VT_ALU_CMP, VT_T, VT_AT_CORE_PLUS (VT_G, table + offsetof (VtTlbEntry, tag)));
+  const uint32_t miss = vt_emit_jcc (e, VT_CC_NOT_EQUAL);
+  vt_emit_store (e, true, VT_T, AT_HOT (slot.tag));
+  vt_emit_load (e, true, VT_G, VT_AT_CORE_PLUS (VT_G, table + offsetof (VtTlbEntry, addend)));
+  vt_emit_store (e, true, VT_G, AT_HOT (slot.addend));
+  vt_emit_load (e, true, VT_T, AT_HOT (slot.next));
+  vt_emit_test (e, VT_T);
+  const uint32_t listed = vt_emit_jcc (e, VT_CC_NOT_EQUAL);
+  vt_emit_load (e, true, VT_T, VT_AT (mmu.slots));
+  vt_emit_store (e, true, VT_T, AT_HOT (slot.next));
+  vt_emit_store (e, true, VT_S, VT_AT (mmu.slots));
+  vt_emit_aim (e, listed, e->at);
+  vt_emit_load (e, true, VT_T, VT_AT (fast.scratch[1]));
+  vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
+  vt_emit_jump_memory (e, AT_COLD (resume));
+  vt_emit_aim (e, miss, e->at);
+  vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
+  vt_emit_jump_memory (e, AT_COLD (miss));
+}
+
+void
+vt_sites_begin (VtBlocks *b)
+{
+  VtEmit *e = &b->emit;
+
+  vt_mmu_forget_slots (&b->core->mmu);
+  b->n_sites = 0;
+  b->site_miss = e->at;
+  vt_emit_load (e, false, VT_S, AT_COLD (exit));
+  vt_emit_store (e, false, VT_S, VT_AT (fast.exit));
+  vt_emit_jump_memory (e, VT_AT (fast.leave));
+  for (unsigned table = 0; table < G_N_ELEMENTS (b->site_fill); table++)
+    {
+      b->site_fill[table] = e->at;
+      emit_fill (e, vt_table_offset (table));
+    }
+}
+
+VtSite
+vt_site_new (VtMake *make, unsigned size, uint32_t exit)
+{
+  VtBlocks      *b = make->b;
+  const uint32_t n = b->n_sites++;
+  VtSiteHot     *hot = (VtSiteHot *) (void *) (b->area.execute + HOT (n));
+  VtSiteCold    *cold = (VtSiteCold *) (void *) (b->area.execute + COLD (n));
+
+  *hot = (VtSiteHot){ .slot.tag = VT_SLOT_EMPTY, .last = size - 1 };
+  *cold = (VtSiteCold){ .miss = (uint64_t) (uintptr_t) (b->area.execute + b->site_miss), .exit = exit };
+  return (VtSite){
+    .tag = { .base = VT_RIP, .index = VT_NONE,
+             .disp = (int32_t) (HOT (n) + offsetof (VtSiteHot, slot.tag)) },
+    .addend = { .base = VT_RIP, .index = VT_NONE,
+                .disp = (int32_t) (HOT (n) + offsetof (VtSiteHot, slot.addend)) },
+    .cold = cold,
+  };
+}
+
+void
+vt_site_resume (VtMake *make, const VtSite *site)
+{
+  site->cold->resume = (uint64_t) (uintptr_t) (make->b->area.execute + make->e->at);
+}
+
+void
+vt_site_stub (VtMake *make, const VtStub *stub)
+{
+  VtEmit *e = make->e;
+
+  if (stub->mem.base != VT_NONE || stub->mem.index != VT_NONE)
+    vt_emit_lea (e, true, VT_T, stub->mem);
+  vt_emit_lea (e, true, VT_S, stub->site);
+  vt_emit_aim (e, vt_emit_jmp (e), make->b->site_fill[stub->table]);
+}
