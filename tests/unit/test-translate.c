@@ -225,6 +225,54 @@ test_faults (void)
   both_finish (&both);
 }
 
+/* Accesses around one register and the stack's, which one check serves: over the border of pages, the second of
+ * which isn't there at first and the third not to be written; with the register moved in between, others
+ * beside it, a fault that is not of memory among them, and stores into the code's own page. The handlers
+ * clear the flags in their frames, which nothing reads any more. */
+CORE_CODE (
+    groups, 64,
+    "movl $0x40f20, %ebx\n movl $0x300, %r12d\n xorl %eax, %eax\n movl $3, %r9d\n movl $5, %r11d\n"
+    "1: movq (%rbx), %rdx\n addq 8(%rbx), %rax\n addl $7, 0x18(%rbx)\n movb %al, 0x20(%rbx)\n"
+    "   leaq 8(%rbx), %rbx\n movq %r9, 0x10(%rbx)\n addq (%rbx,%r12), %r11\n xorq 0x28(%rbx), %r9\n"
+    "   subq $16, %rbx\n cmpq %r11, 8(%rbx)\n jb 2f\n movdqu 4(%rbx), %xmm1\n paddq %xmm1, %xmm2\n"
+    "2: adcq $0, %rax\n leaq 16(%rbx), %rbx\n"
+    "   movq %rsp, %r13\n leaq (%rbx,%rbx), %rsp\n subq %rbx, %rsp\n"
+    "   pushq %rax\n pushq %rdx\n movl $0, %ecx\n movq 8(%rsp), %rsi\n divl %ecx\n pushq %r9\n"
+    "   popq %rdi\n popq %rcx\n addq %rdi, (%rsp)\n popq %rdx\n movq %r13, %rsp\n"
+    "   leaq 3f(%rip), %rdi\n addq (%rdi), %rax\n movb %r12b, 8(%rdi)\n addq %r9, 16(%rdi)\n"
+    "   addq 8(%rdi), %rax\n addq $24, %rbx\n decl %r12d\n cmpq $0x42100, %rbx\n jb 1b\n"
+    "movdqa %xmm2, 0x3000\n hlt\n .balign 8\n3: .quad 1, 2, 3\n" LABEL (
+        groups_page) "pushq %rax\n movq %cr2, %rax\n shrq $12, %rax\n"
+                     "orq $3, 0x13000(,%rax,8)\n movq %cr2, %rax\n invlpg (%rax)\n popq %rax\n"
+                     "incl 0x3010\n addq $8, %rsp\n andl $0x400, 16(%rsp)\n orl $2, 16(%rsp)\n iretq\n"
+    LABEL (groups_divide) "incl 0x3018\n andl $0x400, 16(%rsp)\n orl $2, 16(%rsp)\n"
+                          "addq $2, (%rsp)\n iretq\n");
+extern const uint8_t groups_page[], groups_divide[];
+
+static void
+test_groups (void)
+{
+  BOTH (groups);
+  CoreRig *const rigs[] = { &both.interpreted, &both.translated };
+
+  for (unsigned i = 0; i < 2; i++)
+    {
+      /* Frames go to another stack. */
+      core_gate (rigs[i], VT_EXC_PF, SEL_CODE64, CORE_AT (groups, groups_page), 0x8e, 1);
+      core_gate (rigs[i], VT_EXC_DE, SEL_CODE64, CORE_AT (groups, groups_divide), 0x8e, 1);
+      vt_st64 (rigs[i]->mem + 0x4024, STACK); /* IST 1 */
+      rigs[i]->core->seg[VT_CPU_TR] =
+          (VtCpuSegment){ .base = 0x4000, .limit = 0x67, .type = 11, .present = true };
+      *core_pte (rigs[i], 0x41000) &= (uint8_t) ~1;
+      *core_pte (rigs[i], 0x42000) &= (uint8_t) ~2;
+      rigs[i]->core->cr0 |= VT_CR0_WP;
+    }
+  both_run (&both);
+  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x3010), ==, 2);
+  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x3018), >, 100);
+  both_finish (&both);
+}
+
 /* The units: SSE with memory that misses and crosses, a misaligned operand (#GP), CR0.TS (#NM), x87 between,
  * an unmasked exception (#XM). */
 CORE_CODE (
@@ -472,6 +520,7 @@ main (int argc, char **argv)
   g_test_add_func ("/translate/modify", test_modify);
   g_test_add_func ("/translate/remap", test_remap);
   g_test_add_func ("/translate/faults", test_faults);
+  g_test_add_func ("/translate/groups", test_groups);
   g_test_add_func ("/translate/units", test_units);
   g_test_add_func ("/translate/mixed", test_mixed);
   g_test_add_func ("/translate/modes", test_modes);

@@ -36,15 +36,14 @@ vt_guest_mem (const VtGuestInsn *g)
   return m;
 }
 
-static unsigned
-table_of (const VtMake *make, bool write)
+unsigned
+vt_make_table (const VtMake *make, bool write)
 {
   return (make->mode & VT_MODE_SET) * 2u + write;
 }
 
-/* Registers in their places, and a displacement that leaves room. */
-static bool
-is_simple (VtGuestMem m)
+bool
+vt_guest_mem_simple (VtGuestMem m)
 {
   return m.seg == VT_NONE && !m.narrow && m.base != VT_NONE && !vt_is_lent (m.base)
          && (m.index == VT_NONE || !vt_is_lent (m.index)) && (int64_t) m.disp >= INT32_MIN
@@ -93,31 +92,37 @@ emit_entry (VtMake *make, unsigned reg)
   vt_emit_pdep (make->e, VT_S, VT_S, VT_AT (fast.entry_mask));
 }
 
-/* RCX, which has been saved: zero where T's page is the entry's. */
-static void
-emit_compare (VtMake *make, uint32_t table, VtRcx rcx)
+/* T is the last byte's address. */
+static uint32_t
+emit_compare (VtMake *make, uint32_t table)
 {
   vt_emit_pext (make->e, VT_T, VT_T, VT_AT (fast.page_mask));
   vt_emit_load (make->e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + CHECK));
   vt_emit_lea (make->e, true, VT_CPU_RCX,
                (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
-  vt_make_stub (make, vt_emit_unless_zero (make->e), rcx, vt_exit (VT_EXIT_INSN, make->insn));
+  return vt_emit_unless_zero (make->e);
+}
+
+uint32_t
+vt_make_flagless (VtMake *make, VtHostMem mem, unsigned size, uint32_t table)
+{
+  vt_emit_lea (make->e, true, VT_T, mem);
+  emit_entry (make, VT_T);
+  mem.disp += (int32_t) size - 1;
+  if (size > 1)
+    vt_emit_lea (make->e, true, VT_T, mem);
+  return emit_compare (make, table);
 }
 
 /* The address is computed where it is needed, and RCX is saved in G. */
 static VtAccess
 access_simple (VtMake *make, VtHostMem mem, unsigned size, uint32_t table, unsigned wanted)
 {
-  VtEmit   *e = make->e;
-  VtHostMem last = mem;
+  VtEmit *e = make->e;
 
-  last.disp += (int32_t) size - 1;
-  vt_emit_lea (e, true, VT_T, mem);
-  emit_entry (make, VT_T);
-  if (size > 1)
-    vt_emit_lea (e, true, VT_T, last);
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
-  emit_compare (make, table, VT_RCX_IN_G);
+  vt_make_stub (make, vt_make_flagless (make, mem, size, table), VT_RCX_IN_G,
+                vt_exit (VT_EXIT_INSN, make->insn));
   vt_emit_mov (e, VT_CPU_RCX, VT_G);
   vt_emit_load (e, true, VT_S, VT_AT_CORE_PLUS (VT_S, table + ADDEND));
   if (mem.index == VT_NONE)
@@ -134,16 +139,17 @@ static VtAccess
 access_flagless (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
 {
   VtEmit        *e = make->e;
-  const uint32_t table = vt_table_offset (table_of (make, write));
+  const uint32_t table = vt_table_offset (vt_make_table (make, write));
 
-  if (is_simple (m))
+  if (vt_guest_mem_simple (m))
     return access_simple (make, simple (m), size, table, wanted);
   emit_linear (make, VT_G, m);
   emit_entry (make, VT_G);
   vt_emit_lea (e, true, VT_T,
                (VtHostMem){ .base = VT_G, .index = VT_NONE, .disp = (int32_t) size - 1 });
   vt_emit_store (e, true, VT_CPU_RCX, VT_AT (fast.rcx));
-  emit_compare (make, table, VT_RCX_IN_MEMORY);
+  vt_make_stub (make, emit_compare (make, table), VT_RCX_IN_MEMORY,
+                vt_exit (VT_EXIT_INSN, make->insn));
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT (fast.rcx));
   vt_emit_load (e, true, VT_S, VT_AT_CORE_PLUS (VT_S, table + ADDEND));
   vt_emit_lea (e, true, VT_G, (VtHostMem){ .base = VT_G, .index = VT_S, .scale = 1 });
@@ -152,17 +158,24 @@ access_flagless (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned
 
 /* With flags that are dead ------------------------------------------------------------------------- */
 
-/* T is the access's distance from the slot's page: it must end before the page does. */
-static void
-emit_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size, bool write, VtHostMem mem)
+/* Of an address, its distance from the slot's page: it must end before the page does. */
+uint32_t
+vt_make_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size)
 {
   vt_emit_alu (make->e, VT_ALU_SUB, reg, site->tag);
   vt_emit_alu_imm (make->e, VT_ALU_CMP, true, reg, (int32_t) (VT_PAGE - size));
-  const uint32_t where = vt_emit_jcc (make->e, VT_CC_ABOVE);
+  return vt_emit_jcc (make->e, VT_CC_ABOVE);
+}
+
+static void
+emit_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size, bool write, VtHostMem mem)
+{
+  const uint32_t where = vt_make_range (make, site, reg, size);
+
   if (make->n_stubs < VT_BLOCK_STUBS)
     make->stub[make->n_stubs++] = (VtStub){
       .where = where,
-      .table = (uint8_t) table_of (make, write),
+      .table = (uint8_t) vt_make_table (make, write),
       .site = site->tag,
       .mem = mem,
     };
@@ -174,14 +187,16 @@ access_site (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wan
 {
   VtEmit      *e = make->e;
   const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_INSN, make->insn));
+  /* G is free, or it's the group's. */
+  const unsigned beside_g = make->group == VT_GROUP_NONE ? 2 : 1;
 
-  if (!is_simple (m))
+  if (!vt_guest_mem_simple (m))
     {
       emit_linear (make, VT_T, m);
       vt_emit_mov (e, VT_S, VT_T);
       emit_range (make, &site, VT_S, size, write, (VtHostMem){ .base = VT_NONE, .index = VT_NONE });
       vt_emit_load (e, true, VT_S, site.addend);
-      if (wanted < 2)
+      if (wanted < beside_g)
         return (VtAccess){ .mem = { .base = VT_T, .index = VT_S, .scale = 1 }, .free = { VT_G } };
     }
   else
@@ -194,16 +209,19 @@ access_site (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wan
         return (VtAccess){ .mem = { .base = mem.base, .index = VT_S, .scale = 1, .disp = mem.disp },
                            .free = { VT_T, VT_G } };
       vt_emit_lea (e, true, VT_T, mem);
-      if (wanted < 2)
+      if (wanted < beside_g)
         return (VtAccess){ .mem = { .base = VT_T, .index = VT_S, .scale = 1 }, .free = { VT_G } };
     }
   vt_emit_lea (e, true, VT_T, (VtHostMem){ .base = VT_T, .index = VT_S, .scale = 1 });
-  return (VtAccess){ .mem = { .base = VT_T, .index = VT_NONE }, .free = { VT_G, VT_S } };
+  return (VtAccess){ .mem = { .base = VT_T, .index = VT_NONE }, .free = { VT_S, VT_G } };
 }
 
 VtAccess
 vt_make_access (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
 {
+  if (make->group == VT_GROUP_LEADER || make->group == VT_GROUP_MEMBER)
+    return (VtAccess){ .mem = { .base = m.base, .index = VT_G, .scale = 1, .disp = (int32_t) m.disp },
+                       .free = { VT_T, VT_S } };
   if (make->live)
     return access_flagless (make, m, size, write, wanted);
   return access_site (make, m, size, write, wanted);

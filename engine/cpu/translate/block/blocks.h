@@ -37,6 +37,7 @@ typedef struct
   uint32_t block;
   uint16_t offset; /* In the page. Of the entry behind a block's last: where the block goes on, which may be
                       4096, or VT_NOT_REACHED. */
+  bool     inside; /* A group (group.c), which it can't be entered in. */
 } VtBlockInsn;
 
 #define VT_NOT_REACHED UINT16_MAX
@@ -62,6 +63,7 @@ typedef struct
   uint64_t target;
   uint32_t block; /* That it is part of. */
   uint32_t patch; /* The displacement of the jump to be aimed, or 0: it may not be. */
+  uint8_t  mode;  /* Of the target's. */
 } VtBlockLink;
 
 typedef struct
@@ -92,6 +94,8 @@ typedef struct
 #define VT_MODE_SSE 0x08u
 #define VT_MODE_AVX 0x10u
 #define VT_MODE_AVX512 0x20u
+/* A short block without groups, which only a group's leader goes to; where it leads, there are groups again. */
+#define VT_MODE_SINGLE 0x80u
 
 typedef struct VtGuestInsn VtGuestInsn; /* make.h */
 

@@ -31,10 +31,16 @@ is_backward (const VtGuestInsn *g)
   return g->target <= g->rip;
 }
 
-static uint32_t
-add_link (VtMake *make, uint64_t target)
+static unsigned
+next_mode (const VtMake *make)
 {
-  const VtBlockLink link = { .target = target, .block = make->number };
+  return make->mode & ~VT_MODE_SINGLE;
+}
+
+uint32_t
+vt_make_link (VtMake *make, uint64_t target, unsigned mode)
+{
+  const VtBlockLink link = { .target = target, .block = make->number, .mode = (uint8_t) mode };
 
   g_array_append_val (make->b->links, link);
   return make->b->links->len - 1;
@@ -44,7 +50,7 @@ void
 vt_make_branch (VtMake *make, uint64_t target)
 {
   VtEmit        *e = make->e;
-  const uint32_t n = add_link (make, target), exit = vt_exit (VT_EXIT_LINK, n);
+  const uint32_t n = vt_make_link (make, target, next_mode (make)), exit = vt_exit (VT_EXIT_LINK, n);
 
   if ((target ^ make->block.rip) < VT_PAGE)
     {
@@ -54,7 +60,7 @@ vt_make_branch (VtMake *make, uint64_t target)
       return;
     }
   const uint32_t entry = (uint32_t) (offsetof (VtCore, jump)
-                                     + vt_jump_table (make->b, make->mode) * sizeof (VtJump) * VT_JUMPS
+                                     + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS
                                      + vt_jump_index (target) * sizeof (VtJump));
   vt_emit_mov_imm (e, VT_T, target);
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
@@ -85,7 +91,7 @@ vt_make_jcc (VtMake *make, const VtGuestInsn *g)
   if ((g->target ^ make->block.rip) < VT_PAGE)
     {
       /* In the page: the conditional jump itself will go there. */
-      const uint32_t n = add_link (make, g->target);
+      const uint32_t n = vt_make_link (make, g->target, next_mode (make));
       vt_block_link (make->b, n)->patch = where;
       vt_make_stub (make, where, VT_RCX_ITSELF, vt_exit (VT_EXIT_LINK, n));
     }
@@ -117,7 +123,7 @@ emit_indirect (VtMake *make)
   VtEmit        *e = make->e;
   const uint32_t exit = vt_exit (VT_EXIT_INSN, make->insn);
   const uint32_t table = (uint32_t) (offsetof (VtCore, jump)
-                                     + vt_jump_table (make->b, make->mode) * sizeof (VtJump) * VT_JUMPS);
+                                     + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS);
 
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
   vt_emit_pdep (e, VT_S, VT_T, VT_AT (fast.jump_mask));
@@ -132,7 +138,7 @@ static VtHostMem
 jump_host (VtMake *make)
 {
   return VT_AT_CORE_PLUS (VT_S, offsetof (VtCore, jump)
-                                    + vt_jump_table (make->b, make->mode) * sizeof (VtJump) * VT_JUMPS
+                                    + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS
                                     + offsetof (VtJump, host));
 }
 

@@ -5,6 +5,8 @@
  */
 #include "make.h"
 
+#define SINGLE_INSNS 16u
+
 void
 vt_make_stub (VtMake *make, uint32_t where, VtRcx rcx, uint32_t exit)
 {
@@ -27,16 +29,26 @@ emit_stub (VtMake *make, const VtStub *stub)
   if (stub->site.base != VT_NONE)
     {
       vt_site_stub (make, stub);
-      return;
+      if (stub->link == 0)
+        return;
+      stub->cold->miss = (uint64_t) (uintptr_t) (make->b->area.execute + make->e->at);
     }
   if (stub->rcx == VT_RCX_IN_MEMORY)
     vt_emit_load (make->e, true, VT_CPU_RCX, VT_AT (fast.rcx));
   else if (stub->rcx != VT_RCX_ITSELF)
     vt_emit_mov (make->e, VT_CPU_RCX, stub->rcx == VT_RCX_IN_G ? VT_G : VT_T);
   if (stub->branch)
-    vt_make_branch (make, stub->target);
-  else
-    emit_leave (make, stub->exit);
+    {
+      vt_make_branch (make, stub->target);
+      return;
+    }
+  if (stub->link)
+    {
+      const uint32_t where = vt_emit_jmp (make->e);
+      vt_emit_aim (make->e, where, make->e->at);
+      vt_block_link (make->b, stub->link - 1)->patch = where;
+    }
+  emit_leave (make, stub->exit);
 }
 
 /* Whether the block's instructions use the units, which must be loaded then. */
@@ -51,13 +63,14 @@ emit_units (VtMake *make)
 }
 
 static void
-add_insn (VtMake *make, uint64_t rip)
+add_insn (VtMake *make, uint64_t rip, bool inside)
 {
   const VtBlockInsn insn = {
     .host = make->e->at,
     .block = make->number,
     /* The end of a block may be the page's. */
     .offset = (uint16_t) (rip - (make->block.rip & ~VT_PAGE_OFFSET)),
+    .inside = inside,
   };
 
   make->insn = make->b->insns->len;
@@ -119,7 +132,7 @@ decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, bool *uni
   unsigned       n = 0;
 
   *units = false;
-  while (n < VT_BLOCK_INSNS && rip - first < VT_PAGE
+  while (n < (mode & VT_MODE_SINGLE ? SINGLE_INSNS : VT_BLOCK_INSNS) && rip - first < VT_PAGE
          && vt_guest_decode (b, rip, page, mode, &b->guest[n]))
     {
       const VtGuestInsn *g = &b->guest[n++];
@@ -141,7 +154,7 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
 
   if (barren->rip == rip && barren->page == page && barren->mode == mode)
     return NULL;
-  if (b->emit.at + VT_BLOCK_BYTES > b->emit.end || vt_jump_table (b, mode) >= VT_JUMP_MODES
+  if (b->emit.at + VT_BLOCK_BYTES > b->emit.end || vt_jump_table (b, mode & ~VT_MODE_SINGLE) >= VT_JUMP_MODES
       || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS
       || b->n_sites + 2 * VT_BLOCK_INSNS > VT_SITES)
     vt_blocks_flush (b);
@@ -157,6 +170,7 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
     }
 
   vt_flags_plan (b, page, mode, n);
+  vt_group_plan (b, (mode & VT_MODE_SINGLE) || b->core->strict ? 0 : n);
   make.number = b->blocks->len;
   make.block = (VtBlock){
     .rip = rip,
@@ -171,11 +185,14 @@ vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mod
     emit_units (&make);
   for (unsigned i = 0; i < n && on; i++)
     {
-      add_insn (&make, b->guest[i].rip);
+      add_insn (&make, b->guest[i].rip, b->guest[i].group >= VT_GROUP_MEMBER);
       make.live = b->guest[i].flags_live || b->core->strict;
+      make.group = b->guest[i].group;
+      if (make.group == VT_GROUP_LEADER)
+        vt_make_leader (&make, &b->guest[i]);
       on = emit_insn (&make, &b->guest[i]);
     }
-  add_insn (&make, b->guest[n - 1].next);
+  add_insn (&make, b->guest[n - 1].next, false);
   if (!on)
     vt_block_insn (b, make.insn)->offset = VT_NOT_REACHED;
   else

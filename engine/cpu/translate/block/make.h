@@ -26,6 +26,15 @@ typedef enum
   VT_KIND_RET,
 } VtKind;
 
+/* Whether a group's addend is in G, and whether the instruction's access is the group's. */
+typedef enum
+{
+  VT_GROUP_NONE,
+  VT_GROUP_LEADER,
+  VT_GROUP_MEMBER,
+  VT_GROUP_BESIDE,
+} VtGroup;
+
 struct VtGuestInsn
 {
   ZydisDecodedInstruction zydis;
@@ -37,6 +46,12 @@ struct VtGuestInsn
   uint64_t                target; /* Of a direct jump, or 0. */
   uint8_t                 kind;   /* VtKind */
   bool                    flags_live; /* In front of it: they must stay. */
+  /* Its group's: group.c. */
+  uint8_t                 group;      /* VtGroup */
+  uint8_t                 group_base; /* Of a leader: the register, and what is accessed from there on. */
+  bool                    group_write;
+  uint16_t                group_span;
+  int32_t                 group_low;
 };
 
 /* guest.c: decodes what is at @rip of @page. Returns: false where that is no whole instruction of this page,
@@ -62,6 +77,18 @@ vt_guest_accesses (const VtGuestInsn *g)
 
 /* flags.c: sets flags_live of the block's @n instructions. */
 void vt_flags_plan (VtBlocks *b, const uint8_t *page, unsigned mode, unsigned n);
+/* group.c: sets what is the group's. */
+void vt_group_plan (VtBlocks *b, unsigned n);
+
+/* plain.c: the lent registers that it names outside its memory operand, or writes. */
+uint32_t vt_guest_lent (const VtGuestInsn *g, bool written);
+
+/* How many scratch registers it needs beside its access. */
+static inline unsigned
+vt_guest_wanted (const VtGuestInsn *g)
+{
+  return (unsigned) __builtin_popcount (vt_guest_lent (g, false));
+}
 
 /* Where RCX is while translated code uses it. */
 typedef enum
@@ -77,12 +104,14 @@ typedef struct
 {
   uint32_t where;  /* The jump to it. */
   bool     branch; /* It goes on at @target, else it leaves with @exit. */
+  uint32_t link;   /* One more than the number of the link by which it leaves, or 0. */
   uint8_t  rcx;    /* VtRcx: to be put right first. */
   uint8_t  table;  /* For a site. */
   uint32_t exit;
   uint64_t target;
   VtHostMem site;  /* Whose slot was another page's; base VT_NONE: it's none. */
   VtHostMem mem;   /* Its address; without registers: that is in T. */
+  VtSiteCold *cold; /* Of one with a @link, which is where it misses to. */
 } VtStub;
 
 #define VT_BLOCK_STUBS (VT_BLOCK_INSNS * 8)
@@ -91,7 +120,8 @@ typedef struct
 {
   VtBlocks *b;
   VtEmit   *e;
-  bool      live; /* The present instruction leaves the flags that it finds alone. */
+  bool      live;  /* The present instruction leaves the flags that it finds alone. */
+  uint8_t   group; /* VtGroup: its. */
   VtBlock   block;
   uint32_t  number; /* The block's. */
   uint32_t  insn;   /* The present instruction's. */
@@ -144,6 +174,8 @@ typedef struct
 } VtGuestMem;
 
 VtGuestMem vt_guest_mem (const VtGuestInsn *g);
+/* Whether its registers are in their places, and its displacement leaves room for an operand's size. */
+bool vt_guest_mem_simple (VtGuestMem m);
 
 /* What an access leaves: the host's operand, and scratch registers that it doesn't use. */
 typedef struct
@@ -161,6 +193,18 @@ typedef struct
  */
 VtAccess vt_make_access (VtMake *make, VtGuestMem guest, unsigned size, bool write, unsigned wanted);
 
+/* The table of such accesses, as vt_table_offset() has it. */
+unsigned vt_make_table (const VtMake *make, bool write);
+/* The parts of it. Both return the jump that is taken where @size bytes are not in the page: */
+/* @reg, an address, is compared with the site's slot, and lost. */
+uint32_t vt_make_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size);
+/* @mem is looked for in the TLB's @table; no flag changes. RCX, which has been saved, and T are lost; S is
+ * the entry's offset in the table. */
+uint32_t vt_make_flagless (VtMake *make, VtHostMem mem, unsigned size, uint32_t table);
+
+/* group.c: what comes before a group's leader. */
+void vt_make_leader (VtMake *make, const VtGuestInsn *g);
+
 /* plain.c ----------------------------------------------------------------------------------------- */
 
 void vt_make_plain (VtMake *make, const VtGuestInsn *g);
@@ -171,6 +215,8 @@ void vt_make_leave (VtMake *make, const VtGuestInsn *g);
 
 /* flow.c ------------------------------------------------------------------------------------------ */
 
+/* A link to a block for @mode. */
+uint32_t vt_make_link (VtMake *make, uint64_t target, unsigned mode);
 /* A jump to @target. */
 void vt_make_branch (VtMake *make, uint64_t target);
 void vt_make_jcc (VtMake *make, const VtGuestInsn *g);

@@ -6,8 +6,8 @@
  */
 #include "make.h"
 
-static uint32_t
-lent_registers (const VtGuestInsn *g, bool written)
+uint32_t
+vt_guest_lent (const VtGuestInsn *g, bool written)
 {
   uint32_t lent = 0;
 
@@ -33,7 +33,7 @@ lent_registers (const VtGuestInsn *g, bool written)
 static void
 emit_verbatim (VtMake *make, const VtGuestInsn *g)
 {
-  const uint32_t used = lent_registers (g, false), written = lent_registers (g, true);
+  const uint32_t used = vt_guest_lent (g, false), written = vt_guest_lent (g, true);
 
   for (unsigned r = VT_G; r <= VT_T; r++)
     if (used >> r & 1)
@@ -54,7 +54,7 @@ vt_make_plain (VtMake *make, const VtGuestInsn *g)
       return;
     }
   VtEmit        *e = make->e;
-  const uint32_t written = lent_registers (g, true);
+  const uint32_t written = vt_guest_lent (g, true);
   uint8_t        reg = VT_NONE, vvvv = VT_NONE; /* The guest's in those fields, where lent. */
 
   for (unsigned i = 0; i < g->zydis.operand_count_visible; i++)

@@ -110,7 +110,7 @@ find (VtCore *core, VtBlocks *b, unsigned mode)
   VtBlock *block = vt_blocks_find (b, core->rip, page, mode);
   if (block == NULL)
     block = vt_block_make (b, core->rip, page, entry->info & ~VT_PAGE_OFFSET, mode);
-  if (block)
+  if (block && !(mode & VT_MODE_SINGLE))
     vt_jump_fill (b, block, (entry->info & VT_TLB_GLOBAL) != 0);
   return block;
 }
@@ -189,7 +189,7 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
       || !may_translate (core))
     return nowhere;
   block = vt_block (b, insn.block);
-  if (block->dead || block->mode != mode_of (core))
+  if (block->dead || next.inside || (block->mode & ~VT_MODE_SINGLE) != mode_of (core))
     return nowhere;
   return (Entry){ .host = next.host, .insn = n + 1, .units = block->units };
 }
@@ -207,7 +207,7 @@ follow (Run *run, uint32_t n)
   core->rip = link->target;
   if (link->patch == 0 || see_requests (core, b) || b->counts.flushes != flushes)
     return;
-  VtBlock *block = find (core, b, vt_block (b, from)->mode);
+  VtBlock *block = find (core, b, link->mode);
   if (block == NULL || b->counts.flushes != flushes || vt_block (b, from)->dead
       || block->page != vt_block (b, from)->page)
     return;

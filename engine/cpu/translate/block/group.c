@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Groups: accesses at constant distances from one register, which one check serves, of the whole span that
+ * they make. Its addend stays in G from the first of them, the leader, to the last. Where the span is not in
+ * one page that may be accessed so, the leader goes to a block that is made without groups
+ * (VT_MODE_SINGLE), at the same instruction.
+ *
+ * The leader's check promises nothing of the instructions between: what faults, faults on its own. A page
+ * that a later member would write is never marked dirty by it, since only what is in the write table passes.
+ */
+#include "../interpret/ops.h"
+#include "make.h"
+
+/* The longest span: the longer, the more often it crosses a page. */
+#define SPAN 256
+
+typedef struct
+{
+  uint8_t base;
+  int64_t disp;
+  int     size;
+  bool    write;
+} Member;
+
+/* Whether the instruction has one access, at a distance from a register. */
+static bool
+member_of (const VtGuestInsn *g, Member *m)
+{
+  switch (g->kind)
+    {
+    case VT_KIND_PUSH:
+    case VT_KIND_CALL:
+      *m = (Member){ .base = VT_CPU_RSP, .disp = -8, .size = 8, .write = true };
+      return g->insn.operand[0].kind != VT_OPERAND_MEM
+             && (g->kind == VT_KIND_PUSH || g->insn.operand[0].kind == VT_OPERAND_IMM);
+    case VT_KIND_POP:
+    case VT_KIND_RET:
+      *m = (Member){ .base = VT_CPU_RSP, .size = 8 };
+      return true;
+    case VT_KIND_LEAVE:
+      *m = (Member){ .base = VT_CPU_RBP, .size = 8 };
+      return true;
+    case VT_KIND_PLAIN:
+      break;
+    default:
+      return false;
+    }
+  if (g->memory == NULL)
+    return false;
+  const VtGuestMem mem = vt_guest_mem (g);
+  if (!vt_guest_mem_simple (mem) || mem.index != VT_NONE)
+    return false;
+  *m = (Member){ .base = mem.base,
+                 .disp = (int64_t) mem.disp,
+                 .size = g->memory->size / 8,
+                 .write = (g->memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0 };
+  return true;
+}
+
+static bool
+writes (const VtGuestInsn *g, unsigned gpr)
+{
+  for (unsigned i = 0; i < g->zydis.operand_count; i++)
+    if (g->operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER
+        && (g->operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+        && (vt_unit_mentions (&g->operands[i]) >> gpr & 1))
+      return true;
+  return false;
+}
+
+/* By how much the instruction moves @base. Returns: false where that isn't a constant. */
+static bool
+moves (const VtGuestInsn *g, unsigned base, int64_t *by)
+{
+  const VtInsn    *insn = &g->insn;
+  const VtOperand *o = insn->operand;
+
+  *by = 0;
+  if (g->kind == VT_KIND_PUSH && base == VT_CPU_RSP)
+    *by = -8;
+  else if (g->kind == VT_KIND_POP && base == VT_CPU_RSP && o[0].reg != base)
+    *by = 8;
+  else if (!writes (g, base))
+    return true;
+  else if (g->kind == VT_KIND_LEA && o[0].reg == base && o[0].size == 8 && insn->base == base
+           && insn->index == VT_NO_REG && insn->asize == 8)
+    *by = insn->disp;
+  else if (g->kind == VT_KIND_PLAIN && o[0].kind == VT_OPERAND_GPR && o[0].reg == base
+           && o[0].size == 8 && insn->n == 2 && o[1].kind == VT_OPERAND_IMM
+           && (insn->mnemonic == ZYDIS_MNEMONIC_ADD || insn->mnemonic == ZYDIS_MNEMONIC_SUB))
+    {
+      const int64_t imm = (int64_t) insn->imm[o[1].reg];
+      *by = insn->mnemonic == ZYDIS_MNEMONIC_ADD ? imm : (int64_t) -(uint64_t) imm;
+    }
+  else
+    return false;
+  return *by >= -SPAN && *by <= SPAN;
+}
+
+/* Whether G can outlast the instruction, which is no member. */
+static bool
+keeps_g (const VtGuestInsn *g)
+{
+  if (g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST)
+    return false;
+  if (vt_guest_accesses (g))
+    return !g->flags_live && vt_guest_wanted (g) < 2 && g->kind != VT_KIND_RET
+           && g->kind != VT_KIND_CALL && g->kind != VT_KIND_JMP;
+  return !(vt_guest_lent (g, false) >> VT_G & 1);
+}
+
+/* The group that begins with instruction @from. Returns: its last member, or @from: there is none. */
+static unsigned
+group_at (VtGuestInsn *guest, unsigned from, unsigned n)
+{
+  VtGuestInsn *leader = &guest[from];
+  Member       first, m;
+  int64_t      at = 0, low, high, by;
+  unsigned     last = from;
+  bool         write;
+
+  if (!member_of (leader, &first))
+    return from;
+  low = first.disp;
+  high = first.disp + first.size;
+  write = first.write;
+  for (unsigned i = from; i < n; i++)
+    {
+      VtGuestInsn *g = &guest[i];
+      if (member_of (g, &m) && m.base == first.base)
+        {
+          const int64_t l = MIN (low, at + m.disp), h = MAX (high, at + m.disp + m.size);
+          if (h - l > SPAN)
+            break;
+          low = l;
+          high = h;
+          write |= m.write;
+          last = i;
+        }
+      else if (!keeps_g (g))
+        break;
+      if (!moves (g, first.base, &by))
+        break;
+      at += by;
+      if (at < -SPAN || at > SPAN)
+        break;
+    }
+  if (last == from || low < INT32_MIN || high > INT32_MAX)
+    return from;
+  for (unsigned i = from; i <= last; i++)
+    {
+      guest[i].group = member_of (&guest[i], &m) && m.base == first.base ? VT_GROUP_MEMBER
+                                                                        : VT_GROUP_BESIDE;
+    }
+  leader->group = VT_GROUP_LEADER;
+  leader->group_low = (int32_t) low;
+  leader->group_span = (uint16_t) (high - low);
+  leader->group_base = first.base;
+  leader->group_write = write;
+  return last;
+}
+
+void
+vt_group_plan (VtBlocks *b, unsigned n)
+{
+  for (unsigned i = 0; i < VT_BLOCK_INSNS; i++)
+    b->guest[i].group = VT_GROUP_NONE;
+  for (unsigned i = 0; i < n; i++)
+    i = group_at (b->guest, i, n);
+}
+
+/* What comes where the leader's check fails. */
+static void
+emit_single (VtMake *make, const VtGuestInsn *g, uint32_t where, VtRcx rcx, const VtSite *site)
+{
+  const uint32_t n = vt_make_link (make, g->rip, make->mode | VT_MODE_SINGLE);
+  VtStub         stub = { .where = where, .rcx = (uint8_t) rcx, .exit = vt_exit (VT_EXIT_LINK, n),
+                          .link = n + 1, .site.base = VT_NONE };
+
+  if (site)
+    {
+      stub.site = site->tag;
+      stub.cold = site->cold;
+      stub.table = (uint8_t) vt_make_table (make, g->group_write);
+      stub.mem = (VtHostMem){ .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
+    }
+  if (make->n_stubs < VT_BLOCK_STUBS)
+    make->stub[make->n_stubs++] = stub;
+}
+
+void
+vt_make_leader (VtMake *make, const VtGuestInsn *g)
+{
+  VtEmit         *e = make->e;
+  const VtHostMem low = { .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
+
+  if (make->live)
+    {
+      const uint32_t table = vt_table_offset (vt_make_table (make, g->group_write));
+      vt_emit_mov (e, VT_G, VT_CPU_RCX);
+      emit_single (make, g, vt_make_flagless (make, low, g->group_span, table), VT_RCX_IN_G, NULL);
+      vt_emit_mov (e, VT_CPU_RCX, VT_G);
+      vt_emit_load (e, true, VT_G, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtTlbEntry, addend)));
+      return;
+    }
+  const VtSite site = vt_site_new (make, g->group_span, 0);
+  vt_emit_lea (e, true, VT_T, low);
+  emit_single (make, g, vt_make_range (make, &site, VT_T, g->group_span), VT_RCX_ITSELF, &site);
+  vt_site_resume (make, &site);
+  vt_emit_load (e, true, VT_G, site.addend);
+}
