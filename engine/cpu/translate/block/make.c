@@ -148,7 +148,8 @@ decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, bool *uni
 VtBlock *
 vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mode)
 {
-  VtMake    make = { .b = b, .e = &b->emit, .mode = (uint8_t) mode };
+  VtStub    stub[VT_BLOCK_STUBS];
+  VtMake    make = { .b = b, .e = &b->emit, .mode = (uint8_t) mode, .stub = stub };
   VtBarren *barren = &b->barren[(rip ^ rip >> 10) % VT_BARREN];
   bool      units, on = true;
 

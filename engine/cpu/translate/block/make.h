@@ -127,7 +127,7 @@ typedef struct
   uint32_t  insn;   /* The present instruction's. */
   uint8_t   mode;
   unsigned  n_stubs;
-  VtStub    stub[VT_BLOCK_STUBS];
+  VtStub   *stub; /* VT_BLOCK_STUBS of them. */
 } VtMake;
 
 static inline uint32_t
