@@ -52,26 +52,31 @@ typedef enum
   VT_SETS,
 } VtAccessSet;
 
-/* Entries filled since the last flush, so that flushing a TLB that was hardly used is cheap. */
-#define VT_TLB_FILLED 62u
+/* Entries of pages that aren't global, filled since the last flush: a change of the address space finds them
+ * without a look at all. */
+#define VT_TLB_FILLED 253u
 
 typedef struct
 {
   VtTlbEntry entry[VT_TLB_ENTRIES];
-  uint32_t   n_filled; /* Beyond VT_TLB_FILLED: not recorded, clear all. */
+  uint32_t   n_filled; /* Beyond VT_TLB_FILLED: not recorded. */
+  bool       used;     /* There may be entries. */
   uint16_t   filled[VT_TLB_FILLED];
 } VtTlb;
 
 #define VT_FETCHED_WORDS 512u
 
-/* A copy of an entry that one access of translated code keeps for itself. It's emptied when any entry leaves
- * a table of data accesses, so that what is in a slot is also in its table. */
+/* A copy of an entry that one access of translated code keeps for itself. All are emptied where a page may have
+ * gone from where it was, but for those of global pages where these stay; and where an entry leaves a write
+ * table: what is in a slot for writing is also in its table. */
 typedef struct VtTlbSlot VtTlbSlot;
 
 struct VtTlbSlot
 {
-  uint64_t   tag, addend; /* As the entry's; empty: VT_SLOT_EMPTY and 0. */
-  VtTlbSlot *next;        /* Of the filled ones, the last of which has VT_SLOTS_END; NULL: it's empty. */
+  uint64_t tag, addend; /* As the entry's; empty: VT_SLOT_EMPTY and 0. */
+  /* Of those that have been filled, and of those with a page that isn't global; the last has VT_SLOTS_END.
+   * NULL: it's not among them. */
+  VtTlbSlot *next, *next_local;
 };
 
 /* An address that isn't canonical: were it accessed, the addend would leave it to fault on the host. */
@@ -81,7 +86,7 @@ struct VtTlbSlot
 typedef struct
 {
   VtTlb     *tlb;   /* [VT_SETS][VT_ACCESS_KINDS], the core's. */
-  VtTlbSlot *slots; /* Those that are filled. */
+  VtTlbSlot *slots, *slots_local; /* Those that have been filled. */
   uint64_t n_walks; /* For tests and reports. */
   /* For who keeps to himself where code is (vt_mmu_note_fetch()): the first grows when any page may have
    * gone from there, the other when one may have that is not global. */

@@ -46,14 +46,13 @@ typedef struct
 typedef struct
 {
   VtTlbSlot slot;
-  uint64_t  last; /* The access's size less one. */
 } VtSiteHot;
 
 typedef struct
 {
   uint64_t resume, miss; /* Host addresses: where it goes on, filled; and where the TLB hasn't got it. */
-  uint32_t exit, pad_;   /* For the latter. */
-  uint64_t pad2_;
+  uint64_t last;         /* The access's size less one. */
+  uint32_t exit, pad_;   /* For a miss. */
 } VtSiteCold;
 
 #define VT_SITES (1u << 18) /* In the cache. */

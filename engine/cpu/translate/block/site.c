@@ -16,6 +16,19 @@ G_STATIC_ASSERT (sizeof (VtSiteHot) == sizeof (VtSiteCold));
 #define AT_HOT(field) AT (VT_S, offsetof (VtSiteHot, field))
 #define AT_COLD(field) AT (VT_S, offsetof (VtSiteCold, field) + VT_SITES * sizeof (VtSiteHot))
 
+/* The slot at S into a list, if it's not in it. G is used. */
+static void
+emit_list (VtEmit *e, VtHostMem next, VtHostMem list)
+{
+  vt_emit_load (e, true, VT_G, next);
+  vt_emit_test (e, VT_G);
+  const uint32_t listed = vt_emit_jcc (e, VT_CC_NOT_EQUAL);
+  vt_emit_load (e, true, VT_G, list);
+  vt_emit_store (e, true, VT_G, next);
+  vt_emit_store (e, true, VT_S, list);
+  vt_emit_aim (e, listed, e->at);
+}
+
 /* T is the linear address, S the site; both G and T are kept. Goes on at the site's resume, or at its miss. */
 static void
 emit_fill (VtEmit *e, uint32_t table)
@@ -24,20 +37,19 @@ emit_fill (VtEmit *e, uint32_t table)
   vt_emit_store (e, true, VT_T, VT_AT (fast.scratch[1]));
   vt_emit_rorx (e, VT_G, VT_T, 7);
   vt_emit_alu_imm (e, VT_ALU_AND, false, VT_G, (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry));
-  vt_emit_alu (e, VT_ALU_ADD, VT_T, AT_HOT (last));
+  vt_emit_alu (e, VT_ALU_ADD, VT_T, AT_COLD (last));
   vt_emit_alu_imm (e, VT_ALU_AND, true, VT_T, -(int32_t) VT_PAGE);
   vt_emit_alu (e, VT_ALU_CMP, VT_T, VT_AT_CORE_PLUS (VT_G, table + offsetof (VtTlbEntry, tag)));
   const uint32_t miss = vt_emit_jcc (e, VT_CC_NOT_EQUAL);
   vt_emit_store (e, true, VT_T, AT_HOT (slot.tag));
+  vt_emit_load (e, true, VT_T, VT_AT_CORE_PLUS (VT_G, table + offsetof (VtTlbEntry, info)));
   vt_emit_load (e, true, VT_G, VT_AT_CORE_PLUS (VT_G, table + offsetof (VtTlbEntry, addend)));
   vt_emit_store (e, true, VT_G, AT_HOT (slot.addend));
-  vt_emit_load (e, true, VT_T, AT_HOT (slot.next));
-  vt_emit_test (e, VT_T);
-  const uint32_t listed = vt_emit_jcc (e, VT_CC_NOT_EQUAL);
-  vt_emit_load (e, true, VT_T, VT_AT (mmu.slots));
-  vt_emit_store (e, true, VT_T, AT_HOT (slot.next));
-  vt_emit_store (e, true, VT_S, VT_AT (mmu.slots));
-  vt_emit_aim (e, listed, e->at);
+  emit_list (e, AT_HOT (slot.next), VT_AT (mmu.slots));
+  vt_emit_alu_imm (e, VT_ALU_AND, false, VT_T, VT_TLB_GLOBAL);
+  const uint32_t global = vt_emit_jcc (e, VT_CC_NOT_EQUAL);
+  emit_list (e, AT_HOT (slot.next_local), VT_AT (mmu.slots_local));
+  vt_emit_aim (e, global, e->at);
   vt_emit_load (e, true, VT_T, VT_AT (fast.scratch[1]));
   vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
   vt_emit_jump_memory (e, AT_COLD (resume));
@@ -72,8 +84,10 @@ vt_site_new (VtMake *make, unsigned size, uint32_t exit)
   VtSiteHot     *hot = (VtSiteHot *) (void *) (b->area.execute + HOT (n));
   VtSiteCold    *cold = (VtSiteCold *) (void *) (b->area.execute + COLD (n));
 
-  *hot = (VtSiteHot){ .slot.tag = VT_SLOT_EMPTY, .last = size - 1 };
-  *cold = (VtSiteCold){ .miss = (uint64_t) (uintptr_t) (b->area.execute + b->site_miss), .exit = exit };
+  *hot = (VtSiteHot){ .slot.tag = VT_SLOT_EMPTY };
+  *cold = (VtSiteCold){ .miss = (uint64_t) (uintptr_t) (b->area.execute + b->site_miss),
+                       .last = size - 1,
+                       .exit = exit };
   return (VtSite){
     .tag = { .base = VT_RIP, .index = VT_NONE,
              .disp = (int32_t) (HOT (n) + offsetof (VtSiteHot, slot.tag)) },

@@ -16,12 +16,26 @@ empty (VtTlbEntry *entry)
 static void
 table_clear (VtTlb *tlb)
 {
-  if (tlb->n_filled > VT_TLB_FILLED)
-    for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
-      empty (&tlb->entry[i]);
+  for (unsigned i = 0; i < VT_TLB_ENTRIES && tlb->used; i++)
+    empty (&tlb->entry[i]);
+  tlb->used = false;
+  tlb->n_filled = 0;
+}
+
+/* All but global pages. */
+static void
+table_clear_local (VtTlb *tlb)
+{
+  if (tlb->n_filled <= VT_TLB_FILLED)
+    {
+      for (unsigned i = 0; i < tlb->n_filled; i++)
+        if (!(tlb->entry[tlb->filled[i]].info & VT_TLB_GLOBAL))
+          empty (&tlb->entry[tlb->filled[i]]);
+    }
   else
-    for (unsigned i = 0; i < tlb->n_filled; i++)
-      empty (&tlb->entry[tlb->filled[i]]);
+    for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+      if (!(tlb->entry[i].info & VT_TLB_GLOBAL))
+        empty (&tlb->entry[i]);
   tlb->n_filled = 0;
 }
 
@@ -33,16 +47,27 @@ vt_mmu_forget_slots (VtMmu *mmu)
       next = slot->next;
       *slot = (VtTlbSlot){ .tag = VT_SLOT_EMPTY };
     }
-  mmu->slots = VT_SLOTS_END;
+  mmu->slots = mmu->slots_local = VT_SLOTS_END;
+}
+
+static void
+forget_local_slots (VtMmu *mmu)
+{
+  for (VtTlbSlot *slot = mmu->slots_local, *next; slot != VT_SLOTS_END; slot = next)
+    {
+      next = slot->next_local;
+      *slot = (VtTlbSlot){ .tag = VT_SLOT_EMPTY, .next = slot->next };
+    }
+  mmu->slots_local = VT_SLOTS_END;
 }
 
 void
 vt_mmu_init (VtMmu *mmu, VtTlb *tlb)
 {
   mmu->tlb = tlb;
-  mmu->slots = VT_SLOTS_END;
+  mmu->slots = mmu->slots_local = VT_SLOTS_END;
   for (unsigned t = 0; t < N_TABLES; t++)
-    mmu->tlb[t].n_filled = VT_TLB_FILLED + 1;
+    mmu->tlb[t].used = true;
   vt_mmu_flush (mmu);
 }
 
@@ -67,25 +92,9 @@ void
 vt_mmu_flush_local (VtMmu *mmu)
 {
   mmu->local_epoch++;
-  vt_mmu_forget_slots (mmu);
+  forget_local_slots (mmu);
   for (unsigned t = 0; t < N_TABLES; t++)
-    {
-      VtTlb *tlb = &mmu->tlb[t];
-      if (tlb->n_filled <= VT_TLB_FILLED)
-        {
-          unsigned kept = 0;
-          for (unsigned i = 0; i < tlb->n_filled; i++)
-            if (tlb->entry[tlb->filled[i]].info & VT_TLB_GLOBAL)
-              tlb->filled[kept++] = tlb->filled[i];
-            else
-              empty (&tlb->entry[tlb->filled[i]]);
-          tlb->n_filled = kept;
-        }
-      else
-        for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
-          if (!(tlb->entry[i].info & VT_TLB_GLOBAL))
-            empty (&tlb->entry[i]);
-    }
+    table_clear_local (&mmu->tlb[t]);
 }
 
 void
@@ -102,11 +111,9 @@ vt_mmu_flush_page (VtMmu *mmu, uint64_t linear)
     {
       VtTlbEntry *entry = &mmu->tlb[t].entry[page / VT_PAGE % VT_TLB_ENTRIES];
       if (entry->tag == page)
-        {
-          empty (entry);
-          vt_mmu_forget_slots (mmu);
-        }
+        empty (entry);
     }
+  vt_mmu_forget_slots (mmu);
   const uint64_t bit = page / VT_PAGE % (VT_FETCHED_WORDS * 64);
   if (mmu->fetched[bit / 64] >> bit % 64 & 1)
     forget_fetches (mmu);
@@ -204,16 +211,20 @@ note_large (VtMmu *mmu, uint64_t linear, uint64_t size)
 }
 
 static VtTlbEntry *
-fill (VtCore *core, VtTlb *tlb, uint64_t page, const VtWalk *walk, const VtSpacePage *ram)
+fill (VtCore *core, VtTlb *tlb, VtAccessKind kind, uint64_t page, const VtWalk *walk, const VtSpacePage *ram)
 {
   const unsigned index = page / VT_PAGE % VT_TLB_ENTRIES;
   VtTlbEntry    *entry = &tlb->entry[index];
 
-  if (tlb->n_filled < VT_TLB_FILLED)
-    tlb->filled[tlb->n_filled] = (uint16_t) index;
-  if (tlb->n_filled <= VT_TLB_FILLED)
-    tlb->n_filled++;
-  if (entry->tag != VT_TLB_EMPTY && entry->tag != page)
+  tlb->used = true;
+  if (!walk->global)
+    {
+      if (tlb->n_filled < VT_TLB_FILLED)
+        tlb->filled[tlb->n_filled] = (uint16_t) index;
+      if (tlb->n_filled <= VT_TLB_FILLED)
+        tlb->n_filled++;
+    }
+  if (kind == VT_ACCESS_WRITE && entry->tag != VT_TLB_EMPTY && entry->tag != page)
     vt_mmu_forget_slots (&core->mmu);
   if (walk->size > VT_PAGE)
     note_large (&core->mmu, page, walk->size);
@@ -245,5 +256,5 @@ vt_mmu_miss (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, 
   /* Whoever has made code of it learns of the write before there is a way to write past them. */
   if (kind == VT_ACCESS_WRITE && ram.watched)
     vt_ram_mark_dirty (ram.ram, ram.offset, VT_PAGE);
-  return fill (core, vt_mmu_table (&core->mmu, set, kind), linear & ~VT_PAGE_OFFSET, &walk, &ram);
+  return fill (core, vt_mmu_table (&core->mmu, set, kind), kind, linear & ~VT_PAGE_OFFSET, &walk, &ram);
 }
