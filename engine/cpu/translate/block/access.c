@@ -167,11 +167,10 @@ vt_make_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size)
   return vt_emit_jcc (make->e, VT_CC_ABOVE);
 }
 
+/* The jump at @where goes to the site's miss, from which it goes on here. */
 static void
-emit_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size, bool write, VtHostMem mem)
+add_site_stub (VtMake *make, const VtSite *site, uint32_t where, bool write, VtHostMem mem)
 {
-  const uint32_t where = vt_make_range (make, site, reg, size);
-
   if (make->n_stubs < VT_BLOCK_STUBS)
     make->stub[make->n_stubs++] = (VtStub){
       .where = where,
@@ -182,36 +181,48 @@ emit_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size, bool 
   vt_site_resume (make, site);
 }
 
+/* A constant address, which is in the slot's page whenever that is filled. */
+static VtAccess
+access_constant (VtMake *make, int32_t address, unsigned size, bool write)
+{
+  VtEmit        *e = make->e;
+  const VtSite   site = vt_site_new (make, size, vt_exit (VT_EXIT_INSN, make->insn));
+  const VtHostMem mem = { .base = VT_RIP, .disp = address };
+
+  vt_emit_cmp_zero (e, site.addend);
+  add_site_stub (make, &site, vt_emit_jcc (e, VT_CC_EQUAL), write, mem);
+  vt_emit_load (e, true, VT_S, site.addend);
+  return (VtAccess){ .mem = { .base = VT_S, .index = VT_NONE, .disp = address },
+                     .free = { VT_T, VT_G } };
+}
+
 static VtAccess
 access_site (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
 {
-  VtEmit      *e = make->e;
-  const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_INSN, make->insn));
-  /* G is free, or it's the group's. */
-  const unsigned beside_g = make->group == VT_GROUP_NONE ? 2 : 1;
+  VtEmit *e = make->e;
 
-  if (!vt_guest_mem_simple (m))
-    {
-      emit_linear (make, VT_T, m);
-      vt_emit_mov (e, VT_S, VT_T);
-      emit_range (make, &site, VT_S, size, write, (VtHostMem){ .base = VT_NONE, .index = VT_NONE });
-      vt_emit_load (e, true, VT_S, site.addend);
-      if (wanted < beside_g)
-        return (VtAccess){ .mem = { .base = VT_T, .index = VT_S, .scale = 1 }, .free = { VT_G } };
-    }
-  else
+  if (m.base == VT_NONE && m.index == VT_NONE && m.seg == VT_NONE
+      && (int64_t) m.disp == (int32_t) m.disp)
+    return access_constant (make, (int32_t) m.disp, size, write);
+  const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_INSN, make->insn));
+
+  if (vt_guest_mem_simple (m) && m.index == VT_NONE)
     {
       const VtHostMem mem = simple (m);
       vt_emit_lea (e, true, VT_T, mem);
-      emit_range (make, &site, VT_T, size, write, mem);
+      add_site_stub (make, &site, vt_make_range (make, &site, VT_T, size), write, mem);
       vt_emit_load (e, true, VT_S, site.addend);
-      if (mem.index == VT_NONE)
-        return (VtAccess){ .mem = { .base = mem.base, .index = VT_S, .scale = 1, .disp = mem.disp },
-                           .free = { VT_T, VT_G } };
-      vt_emit_lea (e, true, VT_T, mem);
-      if (wanted < beside_g)
-        return (VtAccess){ .mem = { .base = VT_T, .index = VT_S, .scale = 1 }, .free = { VT_G } };
+      return (VtAccess){ .mem = { .base = mem.base, .index = VT_S, .scale = 1, .disp = mem.disp },
+                         .free = { VT_T, VT_G } };
     }
+  emit_linear (make, VT_T, m);
+  vt_emit_mov (e, VT_S, VT_T);
+  add_site_stub (make, &site, vt_make_range (make, &site, VT_S, size), write,
+                 (VtHostMem){ .base = VT_NONE, .index = VT_NONE });
+  vt_emit_load (e, true, VT_S, site.addend);
+  /* G is free, or it's the group's. */
+  if (wanted <= (make->group == VT_GROUP_NONE))
+    return (VtAccess){ .mem = { .base = VT_T, .index = VT_S, .scale = 1 }, .free = { VT_G } };
   vt_emit_lea (e, true, VT_T, (VtHostMem){ .base = VT_T, .index = VT_S, .scale = 1 });
   return (VtAccess){ .mem = { .base = VT_T, .index = VT_NONE }, .free = { VT_S, VT_G } };
 }

@@ -130,6 +130,15 @@ vt_emit_alu_imm (VtEmit *e, VtAluOp op, bool wide, unsigned reg, int32_t imm)
 }
 
 void
+vt_emit_cmp_zero (VtEmit *e, VtHostMem mem)
+{
+  if (mem.base == VT_RIP)
+    mem.disp--; /* It counts from the instruction's end, behind the constant. */
+  emit_op (e, true, 0x83, VT_ALU_CMP, mem);
+  vt_emit8 (e, 0);
+}
+
+void
 vt_emit_test (VtEmit *e, unsigned reg)
 {
   vt_emit8 (e, REX | REX_W | (reg >= 8 ? REX_R | REX_B : 0));

@@ -92,7 +92,9 @@ typedef enum
 void vt_emit_alu (VtEmit *e, VtAluOp op, unsigned reg, VtHostMem mem);
 void vt_emit_alu_imm (VtEmit *e, VtAluOp op, bool wide, unsigned reg, int32_t imm);
 void vt_emit_test (VtEmit *e, unsigned reg);
+void vt_emit_cmp_zero (VtEmit *e, VtHostMem mem);
 #define VT_CC_ABOVE 7u
+#define VT_CC_EQUAL 4u
 #define VT_CC_NOT_EQUAL 5u
 
 /* Jumps with 32-bit displacements. Return: where the displacement is, for vt_emit_aim(). */

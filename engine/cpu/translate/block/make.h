@@ -110,7 +110,7 @@ typedef struct
   uint32_t exit;
   uint64_t target;
   VtHostMem site;  /* Whose slot was another page's; base VT_NONE: it's none. */
-  VtHostMem mem;   /* Its address; without registers: that is in T. */
+  VtHostMem mem;   /* Its address; without registers: that is in T; with VT_RIP: that is @disp. */
   VtSiteCold *cold; /* Of one with a @link, which is where it misses to. */
 } VtStub;
 

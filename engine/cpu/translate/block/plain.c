@@ -74,7 +74,7 @@ vt_make_plain (VtMake *make, const VtGuestInsn *g)
   const bool     two = reg != VT_NONE && vvvv != VT_NONE && reg != vvvv;
   const bool     write = (g->memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
   const VtAccess access = vt_make_access (make, vt_guest_mem (g),
-                                          g->memory->size / 8, write, two ? 2 : 1);
+                                          g->memory->size / 8, write, vt_guest_wanted (g));
   const uint8_t  reg_host = reg == VT_NONE ? VT_NONE : access.free[0];
   const uint8_t  vvvv_host = vvvv == VT_NONE ? VT_NONE : two ? access.free[1] : access.free[0];
 

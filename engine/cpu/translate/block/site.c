@@ -108,7 +108,9 @@ vt_site_stub (VtMake *make, const VtStub *stub)
 {
   VtEmit *e = make->e;
 
-  if (stub->mem.base != VT_NONE || stub->mem.index != VT_NONE)
+  if (stub->mem.base == VT_RIP)
+    vt_emit_mov_imm (e, VT_T, (uint64_t) (int64_t) stub->mem.disp);
+  else if (stub->mem.base != VT_NONE || stub->mem.index != VT_NONE)
     vt_emit_lea (e, true, VT_T, stub->mem);
   vt_emit_lea (e, true, VT_S, stub->site);
   vt_emit_aim (e, vt_emit_jmp (e), make->b->site_fill[stub->table]);
