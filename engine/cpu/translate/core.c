@@ -4,6 +4,8 @@
  */
 #include "core.h"
 
+#include <sys/mman.h>
+
 #include "block/translate.h"
 #include "host/unit.h"
 #include "interpret/interpret.h"
@@ -78,7 +80,12 @@ features (VtCore *core)
 VtCore *
 vt_core_new (VtSpace *space, const VtCoreOps *ops, void *data)
 {
-  VtCore *core = g_aligned_alloc0 (1, sizeof *core, 64);
+  /* Of pages of its own, so that its tables take no memory before they are used. */
+  VtCore *core =
+      mmap (NULL, sizeof *core, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  if (core == MAP_FAILED)
+    g_error ("no memory for a processor"); /* As every allocation ends. */
 
   core->space = space;
   core->ops = ops;
@@ -102,7 +109,7 @@ vt_core_free (VtCore *core)
   vt_unit_free (core->unit);
   vt_decoder_free (core->decoder);
   vt_blocks_free (core->blocks);
-  g_aligned_free (core);
+  munmap (core, sizeof *core);
 }
 
 void

@@ -6,6 +6,13 @@
 
 #define N_TABLES (VT_SETS * VT_ACCESS_KINDS)
 
+/* What vt_mmu_init() left alone reads as page 0 in an entry that isn't page 0's. */
+static bool
+is_empty (const VtTlb *tlb, unsigned i)
+{
+  return tlb->entry[i].tag == VT_TLB_EMPTY || (tlb->entry[i].tag == 0 && i != 0);
+}
+
 static void
 empty (VtTlbEntry *entry)
 {
@@ -16,7 +23,9 @@ empty (VtTlbEntry *entry)
 static void
 table_clear (VtTlb *tlb)
 {
-  for (unsigned i = 0; i < VT_TLB_ENTRIES && tlb->used; i++)
+  if (!tlb->used)
+    return;
+  for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
     empty (&tlb->entry[i]);
   tlb->used = false;
   tlb->n_filled = 0;
@@ -66,9 +75,10 @@ vt_mmu_init (VtMmu *mmu, VtTlb *tlb)
 {
   mmu->tlb = tlb;
   mmu->slots = mmu->slots_local = VT_SLOTS_END;
+  /* Zeroes say page 0, which is looked for in the first entry alone: the others are left untouched, and
+   * take no memory before they are used. */
   for (unsigned t = 0; t < N_TABLES; t++)
-    mmu->tlb[t].used = true;
-  vt_mmu_flush (mmu);
+    empty (&mmu->tlb[t].entry[0]);
 }
 
 static void
@@ -151,7 +161,7 @@ vt_mmu_drop_watched (VtCore *core)
       for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
         {
           VtSpacePage page;
-          if (tlb->entry[i].tag != VT_TLB_EMPTY
+          if (!is_empty (tlb, i)
               && vt_space_page (core->space, tlb->entry[i].info & ~VT_PAGE_OFFSET, &page)
               && page.watched)
             {
@@ -172,7 +182,7 @@ vt_mmu_mark_written (VtCore *core)
       for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
         {
           VtSpacePage page;
-          if (tlb->entry[i].tag != VT_TLB_EMPTY
+          if (!is_empty (tlb, i)
               && vt_space_page (core->space, tlb->entry[i].info & ~VT_PAGE_OFFSET, &page))
             vt_ram_mark_dirty (page.ram, page.offset, VT_PAGE);
         }
@@ -224,7 +234,7 @@ fill (VtCore *core, VtTlb *tlb, VtAccessKind kind, uint64_t page, const VtWalk *
       if (tlb->n_filled <= VT_TLB_FILLED)
         tlb->n_filled++;
     }
-  if (kind == VT_ACCESS_WRITE && entry->tag != VT_TLB_EMPTY && entry->tag != page)
+  if (kind == VT_ACCESS_WRITE && !is_empty (tlb, index) && entry->tag != page)
     vt_mmu_forget_slots (&core->mmu);
   if (walk->size > VT_PAGE)
     note_large (&core->mmu, page, walk->size);
