@@ -223,10 +223,12 @@ add_firmware_rom (Board *b, GError **error)
     return vt_set_error (error, VITRINE_ERROR_NOT_FOUND,
                          "The firmware bios-256k.bin is not installed: install the package “seabios”");
   rom->image = vt_bios_rom_load (path, error);
-  if (rom->image == NULL || !realize (rom, error))
+  if (rom->image == NULL)
+    return false;
+  b->firmware = g_bytes_get_size (rom->image);
+  if (!realize (rom, error))
     return false;
   b->host->rom = rom->low;
-  b->firmware = g_bytes_get_size (rom->image);
   return true;
 }
 

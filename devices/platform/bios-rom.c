@@ -50,6 +50,7 @@ bios_rom_realize (VtDevice *dev, GError **error)
   if (rom->ram == NULL)
     return false;
   memcpy (vt_ram_host (rom->ram), data, size);
+  g_clear_pointer (&rom->image, g_bytes_unref);
   shadow = MIN (size, VT_BIOS_ROM_SHADOW_MAX);
   rom->high = vt_device_add_ram_region (dev, rom->ram, 0, size, VT_RAM_ROM, NULL);
   rom->low = vt_device_add_ram_region (dev, rom->ram, size - shadow, shadow, VT_RAM_ROM, NULL);

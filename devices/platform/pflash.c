@@ -447,6 +447,7 @@ pflash_realize (VtDevice *dev, GError **error)
   if (f->ram == NULL)
     return false;
   memcpy (vt_ram_host (f->ram), data, size);
+  g_clear_pointer (&f->image, g_bytes_unref);
   if (f->block != NULL && !f->read_only)
     {
       f->keeper = g_new0 (VtPflashKeeper, 1);

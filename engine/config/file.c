@@ -16,6 +16,7 @@
 
 /* A machine with all its parts needs some KiB. */
 #define MAX_FILE (1024 * 1024)
+#define AT_ONCE (16 * 1024)
 
 /* (transfer full) zero-terminated; NULL and @error. */
 static char *
@@ -40,11 +41,16 @@ read_file (const char *path, gsize *len, GError **error)
       return NULL;
     }
 
-  g_autofree char *text = g_malloc (MAX_FILE + 1);
-  gsize            n = 0;
+  g_autofree char *text = NULL;
+  gsize            n = 0, room = 0;
   while (n <= MAX_FILE)
     {
-      ssize_t got = read (fd, text + n, MAX_FILE + 1 - n);
+      if (n == room)
+        {
+          room = MIN (room + AT_ONCE, MAX_FILE + 1);
+          text = g_realloc (text, room + 1);
+        }
+      ssize_t got = read (fd, text + n, room - n);
       if (got < 0 && errno == EINTR)
         continue;
       if (got < 0)
