@@ -402,6 +402,8 @@ make_primary (VtSpiceScreen *screen, QXLDevSurfaceCreate *create)
   create->format = SPICE_SURFACE_FMT_32_xRGB;
   create->mouse_mode = 1;
   create->type = QXL_SURF_TYPE_PRIMARY;
+  /* It is black already; told so, the library does not write to all of it. */
+  create->flags = QXL_SURF_FLAG_KEEP_DATA;
   create->mem = (uintptr_t) screen->primary;
 }
 
