@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What is loaded only when it is wanted: the windows and the SPICE server. Both stand on scores of
+ * What is loaded only when it is wanted: the windows, the SPICE server and TLS. They stand on scores of
  * libraries, which would cost every headless machine's start most of its time and much of its
  * memory. These are the entrances, with the names that callers know; behind each is the module's
  * function of the same name.
@@ -15,6 +15,7 @@
 
 #define APP   "vitrine-app.so"
 #define SPICE "vitrine-spice.so"
+#define TLS   "vitrine-tls.so"
 
 /* The modules lie beside the program in a build folder, and in a folder of libraries when
  * installed. A loaded module stays: its types can't be taken back. */
@@ -174,7 +175,7 @@ vitrine_spice_server_dup_vv (VitrineSpiceServer *server, const char *host)
 gboolean
 vitrine_spice_make_certificate (const char *folder, const char *host, GError **error)
 {
-  gboolean (*make) (const char *, const char *, GError **) = function (SPICE, __func__, error);
+  gboolean (*make) (const char *, const char *, GError **) = function (TLS, __func__, error);
 
   return make && make (folder, host, error);
 }
@@ -182,7 +183,7 @@ vitrine_spice_make_certificate (const char *folder, const char *host, GError **e
 char *
 vitrine_spice_certificate_fingerprint (const char *cert_file, GError **error)
 {
-  char *(*fingerprint) (const char *, GError **) = function (SPICE, __func__, error);
+  char *(*fingerprint) (const char *, GError **) = function (TLS, __func__, error);
 
   return fingerprint ? fingerprint (cert_file, error) : NULL;
 }
@@ -190,7 +191,15 @@ vitrine_spice_certificate_fingerprint (const char *cert_file, GError **error)
 char *
 vitrine_spice_certificate_subject (const char *cert_file, GError **error)
 {
-  char *(*subject) (const char *, GError **) = function (SPICE, __func__, error);
+  char *(*subject) (const char *, GError **) = function (TLS, __func__, error);
 
   return subject ? subject (cert_file, error) : NULL;
+}
+
+const VtTls *
+vitrine_tls (GError **error)
+{
+  const VtTls *(*get) (GError **) = function (TLS, __func__, error);
+
+  return get ? get (error) : NULL;
 }

@@ -59,4 +59,8 @@ char *vitrine_spice_certificate_fingerprint (const char *cert_file, GError **err
 /* What viewers take as "host-subject", "O=Vitrine,CN=host". (transfer full) */
 char *vitrine_spice_certificate_subject (const char *cert_file, GError **error);
 
+/* The functions of TLS (display/tls/tls.h), for the SPICE server. NULL: they can't be had, and @error. */
+typedef struct VtTls VtTls;
+const VtTls         *vitrine_tls (GError **error);
+
 G_END_DECLS

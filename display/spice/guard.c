@@ -15,7 +15,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "filter.h"
+#include "tls/tls.h"
 
 #define BUFFER (64 * 1024)
 /* In the kernel, of the connection to the library: enough for a round trip of this thread. */
@@ -41,7 +41,8 @@ typedef struct
 {
   int              peer; /* -1 once the viewer has gone or was sent away. */
   int              library; /* -1 once the library has closed its end. */
-  gnutls_session_t tls;  /* NULL without. */
+  const VtTls     *tls;  /* NULL without. */
+  VtTlsSession    *session;
   bool             handshaking;
   bool             peer_ended;
   VtSpiceFilter    filter;
@@ -55,10 +56,10 @@ typedef struct
 
 struct VtSpiceGuard
 {
-  gnutls_certificate_credentials_t credentials; /* NULL: no TLS. */
-  gnutls_priority_t                priority;
-  GThread                         *thread;
-  int                              wake;
+  const VtTls *tls; /* NULL: none. */
+  VtTlsServer *server;
+  GThread     *thread;
+  int          wake;
 
   GMutex     lock; /* Guards what others leave for the thread. */
   GPtrArray *coming;
@@ -137,8 +138,8 @@ link_free (gpointer data)
 {
   Link *link = data;
 
-  if (link->tls)
-    gnutls_deinit (link->tls);
+  if (link->session)
+    link->tls->session_free (link->session);
   close_fd (&link->peer);
   close_fd (&link->library);
   g_byte_array_unref (link->up);
@@ -155,27 +156,14 @@ again (ssize_t n)
 static ssize_t
 peer_read (Link *link, void *data, gsize len)
 {
-  ssize_t n;
-
-  if (!link->tls)
-    return recv (link->peer, data, len, 0);
-  n = gnutls_record_recv (link->tls, data, len);
-  if (n < 0)
-    errno = gnutls_error_is_fatal ((int) n) ? EIO : EAGAIN;
-  return n < 0 ? -1 : n;
+  return link->tls ? link->tls->recv (link->session, data, len) : recv (link->peer, data, len, 0);
 }
 
 static ssize_t
 peer_write (Link *link, const void *data, gsize len)
 {
-  ssize_t n;
-
-  if (!link->tls)
-    return send (link->peer, data, len, MSG_NOSIGNAL);
-  n = gnutls_record_send (link->tls, data, len);
-  if (n < 0)
-    errno = gnutls_error_is_fatal ((int) n) ? EIO : EAGAIN;
-  return n < 0 ? -1 : n;
+  return link->tls ? link->tls->send (link->session, data, len)
+                   : send (link->peer, data, len, MSG_NOSIGNAL);
 }
 
 /* Chooses what to send next: to TLS one message, or what there is of it. A viewer made of spice-gtk
@@ -215,15 +203,12 @@ end_library (Link *link)
 static void
 handshake (Link *link)
 {
-  int r = gnutls_handshake (link->tls);
+  const VtTlsProgress progress = link->tls->handshake (link->session);
 
-  if (r == GNUTLS_E_SUCCESS)
+  if (progress == VT_TLS_DONE)
     link->handshaking = false;
-  else if (gnutls_error_is_fatal (r))
-    {
-      vt_trace ("spice", "TLS handshake: %s", gnutls_strerror (r));
-      end_peer (link);
-    }
+  else if (progress == VT_TLS_FAILED)
+    end_peer (link);
 }
 
 static void
@@ -336,7 +321,7 @@ link_over (const VtSpiceGuard *guard, Link *link, gint64 now)
       if (link->peer_ended || link->down_len == 0 || now - link->since > FAREWELL_US)
         {
           if (link->tls && !link->peer_ended && !link->handshaking)
-            gnutls_bye (link->tls, GNUTLS_SHUT_WR);
+            link->tls->bye (link->session);
           return true;
         }
       return false;
@@ -368,7 +353,7 @@ link_events (const Link *link, struct pollfd *peer, struct pollfd *library)
   *library = (struct pollfd){ .fd = link->library };
   if (link->handshaking)
     {
-      peer->events = gnutls_record_get_direction (link->tls) ? POLLOUT : POLLIN;
+      peer->events = link->tls->wants_to_write (link->session) ? POLLOUT : POLLIN;
       library->events = POLLIN; /* It may lose its patience. */
       return;
     }
@@ -501,15 +486,10 @@ wake (VtSpiceGuard *guard)
 static bool
 start_tls (VtSpiceGuard *guard, Link *link)
 {
-  if (gnutls_init (&link->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
-    return false;
-  if (gnutls_priority_set (link->tls, guard->priority) < 0
-      || gnutls_credentials_set (link->tls, GNUTLS_CRD_CERTIFICATE, guard->credentials) < 0)
-    return false;
-  gnutls_certificate_server_set_request (link->tls, GNUTLS_CERT_IGNORE);
-  gnutls_transport_set_int (link->tls, link->peer);
+  link->tls = guard->tls;
+  link->session = guard->tls->session_new (guard->server, link->peer);
   link->handshaking = true;
-  return true;
+  return link->session != NULL;
 }
 
 int
@@ -551,19 +531,10 @@ vt_spice_guard_cut (VtSpiceGuard *guard)
 static bool
 load (VtSpiceGuard *guard, const char *cert, const char *key, GError **error)
 {
-  int r = gnutls_certificate_allocate_credentials (&guard->credentials);
-
-  if (r >= 0)
-    r = gnutls_certificate_set_x509_key_file (guard->credentials, cert, key, GNUTLS_X509_FMT_PEM);
-  if (r >= 0)
-    r = gnutls_priority_init (&guard->priority, "NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3", NULL);
-  if (r < 0)
-    return vt_set_error (
-        error, VITRINE_ERROR_INVALID,
-        "The certificate %s and the key %s can't serve TLS (%s): name others, or have "
-        "new ones made.",
-        cert, key, gnutls_strerror (r));
-  return true;
+  guard->tls = vitrine_tls (error);
+  if (guard->tls)
+    guard->server = guard->tls->server_new (cert, key, error);
+  return guard->server != NULL;
 }
 
 VtSpiceGuard *
@@ -599,10 +570,8 @@ vt_spice_guard_free (VtSpiceGuard *guard)
     }
   g_ptr_array_unref (guard->links);
   g_ptr_array_unref (guard->coming);
-  if (guard->priority)
-    gnutls_priority_deinit (guard->priority);
-  if (guard->credentials)
-    gnutls_certificate_free_credentials (guard->credentials);
+  if (guard->server)
+    guard->tls->server_free (guard->server);
   close_fd (&guard->wake);
   g_mutex_clear (&guard->lock);
   g_free (guard);

@@ -10,6 +10,7 @@
  */
 #include "server.h"
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include <spice/protocol.h>
@@ -17,7 +18,7 @@
 #include "input.h"
 #include "listen.h"
 #include "peers.h"
-#include "tls.h"
+#include "tls/tls.h"
 #include "vt-display.h"
 
 /* SPICE_MAX_PASSWORD_LENGTH is 60, of which the library keeps one for the NUL: it cuts a longer one
@@ -189,6 +190,20 @@ server_new (const Start *start)
   return server;
 }
 
+/* The library starts SASL, which loads all of its plugins, whether viewers are to log in by it or not: half a
+ * MiB, and code that nobody asked for. So they are looked for where there are none. By name, since the
+ * function's header is no part of the SPICE library's. */
+static void
+leave_out_sasl (void)
+{
+  enum { SASL_PATH_TYPE_PLUGIN = 0 };
+  int (*set_path) (int type, char *path) = dlsym (RTLD_DEFAULT, "sasl_set_path");
+  char nowhere[] = "/dev/null";
+
+  if (set_path)
+    set_path (SASL_PATH_TYPE_PLUGIN, nowhere);
+}
+
 static void
 start_cb (void *data)
 {
@@ -196,6 +211,7 @@ start_cb (void *data)
   VtSpice     *spice = start->spice;
   SpiceServer *server = server_new (start);
 
+  leave_out_sasl ();
   /* Without a port of its own: we accept. */
   if (spice_server_init (server, vt_spice_core_interface ()) != 0)
     {
@@ -349,8 +365,14 @@ vt_spice_server_new (VtConsole *console, VtInput *input, const char *name, const
                     options->port);
       return NULL;
     }
-  if (tls && !vt_spice_tls_check (options->cert_file, options->key_file, options->ca_file, error))
-    return NULL;
+  if (tls)
+    {
+      const VtTls *functions = vitrine_tls (error);
+
+      if (!functions
+          || !functions->check (options->cert_file, options->key_file, options->ca_file, error))
+        return NULL;
+    }
 
   server = g_object_new (VITRINE_TYPE_SPICE_SERVER, NULL);
   server->address = address;

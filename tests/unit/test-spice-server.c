@@ -15,7 +15,7 @@
 #include "spice/input.h"
 #include "spice/listen.h"
 #include "spice/server.h"
-#include "spice/tls.h"
+#include "tls/tls.h"
 
 #define DEADLINE (30 * G_USEC_PER_SEC)
 
@@ -174,7 +174,7 @@ test_certificate (void)
   g_assert_cmphex (st.st_mode & 0777, ==, 0600);
   g_assert_cmpint (g_stat (files.key, &st), ==, 0);
   g_assert_cmphex (st.st_mode & 0777, ==, 0600);
-  g_assert_true (vt_spice_tls_check (files.cert, files.key, NULL, &error));
+  g_assert_true (vitrine_tls (NULL)->check (files.cert, files.key, NULL, &error));
   g_assert_no_error (error);
 
   fingerprint = vitrine_spice_certificate_fingerprint (files.cert, &error);
@@ -197,7 +197,7 @@ test_certificate (void)
   g_file_get_contents (files.key, &key_after, NULL, NULL);
   g_assert_cmpstr (cert, !=, anew);
   g_assert_cmpstr (key, ==, key_after);
-  g_assert_true (vt_spice_tls_check (files.cert, files.key, files.cert, &error));
+  g_assert_true (vitrine_tls (NULL)->check (files.cert, files.key, files.cert, &error));
   g_clear_pointer (&subject, g_free);
   subject = vitrine_spice_certificate_subject (files.cert, &error);
   g_assert_cmpstr (subject, ==, "O=Vitrine,CN=a\\,b\\\\c");

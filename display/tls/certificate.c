@@ -17,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "listen.h"
-
 #define DAY (24 * 60 * 60)
 #define MAX_PEM (1024 * 1024)
 
@@ -102,7 +100,7 @@ load_key (const char *path, GError **error)
 }
 
 bool
-vt_spice_tls_check (const char *cert, const char *key, const char *ca, GError **error)
+vt_tls_check (const char *cert, const char *key, const char *ca, GError **error)
 {
   g_auto (gnutls_x509_crt_t) crt = NULL;
   g_auto (gnutls_x509_crt_t) ca_crt = NULL;
@@ -145,6 +143,24 @@ vt_spice_tls_check (const char *cert, const char *key, const char *ca, GError **
 }
 
 /* Making --------------------------------------------------------------------------------------- */
+
+/* Whether a server that listens on @host does so on every network. */
+static bool
+is_any (const char *host)
+{
+  const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST };
+  struct addrinfo      *info = NULL;
+  bool                  any = false;
+
+  if (getaddrinfo (host, NULL, &hints, &info) != 0)
+    return false;
+  if (info->ai_family == AF_INET)
+    any = ((const struct sockaddr_in *) info->ai_addr)->sin_addr.s_addr == INADDR_ANY;
+  else if (info->ai_family == AF_INET6)
+    any = IN6_IS_ADDR_UNSPECIFIED (&((const struct sockaddr_in6 *) info->ai_addr)->sin6_addr);
+  freeaddrinfo (info);
+  return any;
+}
 
 static int
 add_name (gnutls_x509_crt_t crt, const char *host)
@@ -243,7 +259,6 @@ vitrine_spice_make_certificate (const char *folder, const char *host, GError **e
   g_auto (gnutls_x509_crt_t) crt = NULL;
   g_auto (gnutls_x509_privkey_t) key = NULL;
   gnutls_datum_t pem = { NULL, 0 };
-  VtSpiceAddress address;
   bool have_cert = g_file_test (cert_path, G_FILE_TEST_EXISTS);
   bool have_key = g_file_test (key_path, G_FILE_TEST_EXISTS);
   bool ok = true;
@@ -257,7 +272,7 @@ vitrine_spice_make_certificate (const char *folder, const char *host, GError **e
                          "certificate away to have both made anew.",
                          key_path, cert_path);
   /* Who listens everywhere is reached by its name. */
-  if (host && vt_spice_address_parse (host, &address, NULL) && address.any)
+  if (host && *host && is_any (host))
     host = g_get_host_name ();
   if (!host || !*host || strlen (host) > 64)
     return vt_set_error (
