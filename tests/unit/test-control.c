@@ -3,6 +3,7 @@
  * Keys, the typist, the library's folders, the machine's lock, and the control socket with a machine
  * that has no engine.
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
@@ -21,6 +22,9 @@
 #include "control/server.h"
 #include "control/typist.h"
 #include "fake-machine.h"
+
+/* Bytes of requests, whose answers are more than a socket holds. */
+#define PESTERED (2 * 1024 * 1024)
 
 static void
 test_chords (void)
@@ -87,6 +91,7 @@ typedef struct
   VitrineMachine  *machine;
   VtControlServer *server;
   int              lock;
+  int              peer; /* A socket of one that doesn't read. */
 } Fixture;
 
 static void
@@ -498,6 +503,13 @@ test_protocol (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (fake_machine_log (f->machine), "medium /x.iso 0\nmedium - 1\n"));
 }
 
+static void
+query (Fixture *f)
+{
+  g_autofree char *state = vt_control_query_state (f->folder, NULL);
+  g_assert_cmpstr (state, ==, "running");
+}
+
 /* Peers that say nothing, nonsense, or leave in the middle. */
 static void
 behave_badly (Fixture *f)
@@ -517,8 +529,7 @@ behave_badly (Fixture *f)
         g_assert_cmpint (send (fd, words[i], len, MSG_NOSIGNAL), ==, (ssize_t) len);
         close (fd);
       }
-  g_autofree char *state = vt_control_query_state (f->folder, NULL);
-  g_assert_cmpstr (state, ==, "running");
+  query (f);
 }
 
 static void
@@ -526,6 +537,164 @@ test_bad_peers (Fixture *f, gconstpointer data)
 {
   serve (f);
   with_client (f, behave_badly);
+}
+
+/* How long the thread of a client is held up right after its handshake, as a busy computer does it. */
+static guint held_up_ms;
+
+GDBusConnection *
+g_dbus_connection_new_sync (GIOStream *stream, const gchar *guid, GDBusConnectionFlags flags,
+                            GDBusAuthObserver *observer, GCancellable *cancellable, GError **error)
+{
+  __typeof__ (g_dbus_connection_new_sync) *real = dlsym (RTLD_NEXT, __func__);
+  GDBusConnection *connection = real (stream, guid, flags, observer, cancellable, error);
+  g_usleep (held_up_ms * 1000);
+  return connection;
+}
+
+static void
+call_late (Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  held_up_ms = 50;
+  g_autoptr (GDBusConnection) connection = vt_control_connect (f->folder, &error);
+  held_up_ms = 0;
+  g_assert_no_error (error);
+  g_usleep ((VT_CONTROL_TIMEOUT_MS + 500) * 1000);
+  g_autoptr (GVariant) answer =
+      vt_control_call (connection, "GetStatus", NULL, VT_CONTROL_TIMEOUT_MS, &error);
+  g_assert_no_error (error);
+}
+
+/* The handshake's time limit is none for what comes after it. */
+static void
+test_patience (Fixture *f, gconstpointer data)
+{
+  serve (f);
+  with_client (f, call_late);
+}
+
+/* Sends requests and doesn't read what comes back, till nothing more can be sent. Returns the socket. */
+static int
+pester (Fixture *f)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  struct timeval     second = { .tv_sec = 1 };
+  g_autofree char   *uid = g_strdup_printf ("%u", geteuid ());
+  g_autoptr (GString) hello = g_string_new ("-AUTH EXTERNAL ");
+  char               answer[256] = "";
+  gsize              size, sent = 0;
+  ssize_t            n;
+  int                fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  g_strlcpy (address.sun_path, f->socket, sizeof address.sun_path);
+  g_assert_cmpint (connect (fd, (struct sockaddr *) &address, sizeof address), ==, 0);
+  for (const char *c = uid; *c; c++)
+    g_string_append_printf (hello, "%02x", *c);
+  g_string_append (hello, "\r\n");
+  hello->str[0] = 0;
+  g_assert_cmpint (write (fd, hello->str, hello->len), ==, (ssize_t) hello->len);
+  g_assert_cmpint (read (fd, answer, sizeof answer - 1), >, 0);
+  g_assert_true (g_str_has_prefix (answer, "OK "));
+  g_assert_cmpint (write (fd, "BEGIN\r\n", 7), ==, 7);
+  g_autoptr (GDBusMessage) message =
+      g_dbus_message_new_method_call (NULL, VT_CONTROL_PATH, VT_CONTROL_INTERFACE, "GetStatus");
+  g_dbus_message_set_serial (message, 1);
+  g_autofree guchar *blob = g_dbus_message_to_blob (message, &size, G_DBUS_CAPABILITY_FLAGS_NONE, NULL);
+  setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
+  do
+    sent += size;
+  while (sent < PESTERED && (n = send (fd, blob, size, MSG_NOSIGNAL)) == (ssize_t) size);
+  return fd;
+}
+
+static void
+pester_and_query (Fixture *f)
+{
+  f->peer = pester (f);
+  query (f);
+}
+
+/* A peer that doesn't read delays neither the others nor the end. */
+static void
+test_stuck_peer (Fixture *f, gconstpointer data)
+{
+  serve (f);
+  with_client (f, pester_and_query);
+  gint64 begin = g_get_monotonic_time ();
+  g_clear_pointer (&f->server, vt_control_server_free);
+  g_assert_cmpint (g_get_monotonic_time () - begin, <, 10 * G_USEC_PER_SEC);
+  close (f->peer);
+}
+
+static void
+crowd (Fixture *f)
+{
+  g_autoptr (GPtrArray) many = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GError) error = NULL;
+  guint served = 0, told = 0, refused = 0;
+  for (guint i = 0; i < 140; i++)
+    {
+      GDBusConnection *connection = vt_control_connect (f->folder, &error);
+      g_assert_no_error (error);
+      g_ptr_array_add (many, connection);
+      g_autoptr (GVariant) answer = vt_control_call (connection, "GetStatus", NULL, 30000, &error);
+      if (answer)
+        served++;
+      else if (g_error_matches (error, VITRINE_ERROR, VITRINE_ERROR_BUSY))
+        told++;
+      else
+        refused++;
+      g_clear_error (&error);
+    }
+  g_assert_cmpuint (served, ==, 64);
+  g_assert_cmpuint (told, ==, 64);
+  g_assert_cmpuint (refused, ==, 12);
+}
+
+static gboolean
+be_slow_cb (gpointer data)
+{
+  g_usleep (5000);
+  return G_SOURCE_CONTINUE;
+}
+
+/* Leaves right after the handshake, often before a slow server's loop has turned. */
+static void
+leave_early (Fixture *f)
+{
+  for (guint i = 0; i < 140; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GDBusConnection) connection = vt_control_connect (f->folder, &error);
+      g_assert_no_error (error);
+      g_assert_true (g_dbus_connection_close_sync (connection, NULL, &error));
+    }
+}
+
+/* When the server has seen that the others have gone. */
+static void
+query_at_last (Fixture *f)
+{
+  g_autofree char *state = NULL;
+  for (guint i = 0; i < 1000 && g_strcmp0 (state, "running") != 0; i++)
+    {
+      g_free (state);
+      state = vt_control_query_state (f->folder, NULL);
+    }
+  g_assert_cmpstr (state, ==, "running");
+}
+
+/* More than are served are told so, and nobody's place is lost. */
+static void
+test_crowd (Fixture *f, gconstpointer data)
+{
+  serve (f);
+  guint slow = g_idle_add (be_slow_cb, NULL);
+  with_client (f, leave_early);
+  g_source_remove (slow);
+  with_client (f, crowd);
+  with_client (f, query_at_last);
 }
 
 static void
@@ -565,5 +734,8 @@ main (int argc, char **argv)
   ADD ("/control/protocol", test_protocol, NULL);
   ADD ("/control/bad-peers", test_bad_peers, NULL);
   ADD ("/control/unresponsive", test_unresponsive, NULL);
+  ADD ("/control/patience", test_patience, NULL);
+  ADD ("/control/stuck-peer", test_stuck_peer, NULL);
+  ADD ("/control/crowd", test_crowd, NULL);
   return g_test_run ();
 }

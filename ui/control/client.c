@@ -54,6 +54,43 @@ connect_patiently (GSocket *socket, GSocketAddress *address, GError **error)
     }
 }
 
+typedef struct
+{
+  GAsyncQueue  *done; /* Gets an element when the handshake is over. */
+  GCancellable *late;
+} Patience;
+
+static gpointer
+patience_thread (gpointer data)
+{
+  Patience *patience = data;
+  if (!g_async_queue_timeout_pop (patience->done, VT_CONTROL_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND))
+    g_cancellable_cancel (patience->late);
+  return NULL;
+}
+
+/* A process that hangs doesn't finish the handshake. It isn't the socket that has the time limit: GDBus's
+ * thread waits for the first message before this one could take the limit back, and a call that takes longer
+ * than it would then end with the connection. */
+static GDBusConnection *
+shake_hands (GIOStream *stream, GError **error)
+{
+  g_autoptr (GCancellable) late = g_cancellable_new ();
+  g_autoptr (GAsyncQueue) done = g_async_queue_new ();
+  Patience patience = { done, late };
+  GError  *cause = NULL;
+  GThread *thread = g_thread_new ("patience", patience_thread, &patience);
+  GDBusConnection *connection = g_dbus_connection_new_sync (
+      stream, NULL, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, late, &cause);
+  g_async_queue_push (done, &patience);
+  g_thread_join (thread);
+  if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    cause->code = G_IO_ERROR_TIMED_OUT;
+  if (cause)
+    g_propagate_error (error, cause);
+  return connection;
+}
+
 static GDBusConnection *
 connect_to (const char *path, GError **error)
 {
@@ -62,8 +99,6 @@ connect_to (const char *path, GError **error)
                                              G_SOCKET_PROTOCOL_DEFAULT, error);
   if (!socket)
     return NULL;
-  /* A process that hangs doesn't finish the handshake. */
-  g_socket_set_timeout (socket, VT_CONTROL_TIMEOUT_MS / 1000);
   if (!connect_patiently (socket, address, error))
     return NULL;
   g_autoptr (GCredentials) peer = g_socket_get_credentials (socket, error);
@@ -76,11 +111,7 @@ connect_to (const char *path, GError **error)
       return NULL;
     }
   g_autoptr (GSocketConnection) stream = g_socket_connection_factory_create_connection (socket);
-  GDBusConnection *connection = g_dbus_connection_new_sync (
-      G_IO_STREAM (stream), NULL, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, error);
-  if (connection)
-    g_socket_set_timeout (socket, 0);
-  return connection;
+  return shake_hands (G_IO_STREAM (stream), error);
 }
 
 GDBusConnection *

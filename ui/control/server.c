@@ -14,8 +14,11 @@
 #include "interface.h"
 #include "typist.h"
 
-/* A library window, some scripts; more is a mistake. */
+/* A library window, some scripts; more is a mistake. As many again are told so. */
 #define MAX_CONNECTIONS 64
+
+/* At the end, for peers that don't read their last answers. */
+#define FAREWELL_MS 2000
 
 #define MAX_SERIALS 4
 
@@ -339,6 +342,15 @@ method_cb (GDBusConnection *connection, const char *sender, const char *path,
 }
 
 static void
+busy_cb (GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+         const char *method, GVariant *parameters, GDBusMethodInvocation *invocation, gpointer data)
+{
+  g_dbus_method_invocation_return_error (
+      invocation, VITRINE_ERROR, VITRINE_ERROR_BUSY, "%s",
+      _ ("Too many commands talk to the machine at once; try again later."));
+}
+
+static void
 closed_cb (GDBusConnection *connection, gboolean remote_vanished, GError *error,
            VtControlServer *server)
 {
@@ -349,14 +361,20 @@ closed_cb (GDBusConnection *connection, gboolean remote_vanished, GError *error,
 static gboolean
 new_connection_cb (GDBusServer *dbus, GDBusConnection *connection, VtControlServer *server)
 {
-  static const GDBusInterfaceVTable vtable = { .method_call = method_cb };
-  if (server->connections->len == MAX_CONNECTIONS)
+  static const GDBusInterfaceVTable vtable = { .method_call = method_cb }, busy = { .method_call = busy_cb };
+  const guint n = server->connections->len;
+  if (n == 2 * MAX_CONNECTIONS
+      || !g_dbus_connection_register_object (connection, VT_CONTROL_PATH, vt_control_interface (),
+                                             n < MAX_CONNECTIONS ? &vtable : &busy, server, NULL, NULL))
     return FALSE;
-  if (!g_dbus_connection_register_object (connection, VT_CONTROL_PATH, vt_control_interface (),
-                                          &vtable, server, NULL, NULL))
-    return FALSE;
-  g_ptr_array_add (server->connections, g_object_ref (connection));
   g_signal_connect (connection, "closed", G_CALLBACK (closed_cb), server);
+  /* Who has left already may have had its "closed" before anybody listened, and would keep its place. */
+  if (g_dbus_connection_is_closed (connection))
+    {
+      g_signal_handlers_disconnect_by_data (connection, server);
+      return FALSE;
+    }
+  g_ptr_array_add (server->connections, g_object_ref (connection));
   return TRUE;
 }
 
@@ -426,6 +444,41 @@ vt_control_server_new (VitrineMachine *machine, const char *path, GError **error
   return server;
 }
 
+static void
+flushed_cb (GObject *connection, GAsyncResult *result, gpointer left)
+{
+  --*(guint *) left;
+}
+
+static gboolean
+farewell_cb (gpointer over)
+{
+  *(gboolean *) over = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* The answers to those who wait leave before the end, but nobody's slowness holds it up. */
+static void
+flush (VtControlServer *server)
+{
+  GMainContext *context = g_main_context_new ();
+  GSource      *farewell = g_timeout_source_new (FAREWELL_MS);
+  guint         left = server->connections->len;
+  gboolean      over = FALSE;
+  g_main_context_push_thread_default (context);
+  for (guint i = 0; i < server->connections->len; i++)
+    g_dbus_connection_flush (server->connections->pdata[i], NULL, flushed_cb, &left);
+  g_source_set_callback (farewell, farewell_cb, &over, NULL);
+  g_source_attach (farewell, context);
+  while (left && !over)
+    g_main_context_iteration (context, TRUE);
+  g_source_destroy (farewell);
+  g_source_unref (farewell);
+  g_main_context_pop_thread_default (context);
+  /* What comes later is told nobody: the context doesn't run again. */
+  g_main_context_unref (context);
+}
+
 void
 vt_control_server_free (VtControlServer *server)
 {
@@ -435,12 +488,11 @@ vt_control_server_free (VtControlServer *server)
   g_signal_handlers_disconnect_by_data (server->server, server);
   g_dbus_server_stop (server->server);
   vt_typist_free (server->typist);
+  flush (server);
   for (guint i = 0; i < server->connections->len; i++)
     {
       GDBusConnection *connection = server->connections->pdata[i];
       g_signal_handlers_disconnect_by_data (connection, server);
-      /* The answers to those who wait leave before the end. */
-      g_dbus_connection_flush_sync (connection, NULL, NULL);
       g_dbus_connection_close_sync (connection, NULL, NULL);
     }
   g_ptr_array_unref (server->connections);
