@@ -182,21 +182,35 @@ vt_cpu_engine_new (const char *id, const VtCpuEngineConfig *config, GError **err
     }
 
   GError *first = NULL;
+  g_autofree char *why = NULL; /* Not the one before. */
   for (unsigned native = 2; native-- > 0;)
     for (unsigned i = 0; vt_cpu_engines[i]; i++)
       {
         const VtVcpuOps *ops = vt_cpu_engines[i];
-        if ((ops->native == NULL || ops->native ()) != (native == 1))
+        const bool is_native = ops->native == NULL || ops->native ();
+        if (native == 1 && !is_native && !why)
+          why = g_strdup (ops->lacks);
+        if (is_native != (native == 1))
           continue;
         VtCpuEngine *engine = engine_new (ops, config, first ? NULL : &first);
         if (engine)
           {
             g_clear_error (&first);
+            engine->why = g_steal_pointer (&why);
             return engine;
           }
+        if (!why && first)
+          why = g_strdup (first->message);
       }
   g_propagate_error (error, first);
   return NULL;
+}
+
+char *
+vt_cpu_engine_describe (VtCpuEngine *engine)
+{
+  g_autofree char *how = engine->ops->describe (engine);
+  return engine->why ? g_strconcat (how, " ", engine->why, NULL) : g_steal_pointer (&how);
 }
 
 void
@@ -231,6 +245,7 @@ vt_cpu_engine_free (VtCpuEngine *engine)
         g_free (engine->cpus[i]);
       }
   g_free (engine->cpus);
+  g_free (engine->why);
   g_mutex_clear (&engine->lock);
   g_cond_clear (&engine->changed);
   engine->ops->destroy (engine);

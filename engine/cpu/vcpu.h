@@ -170,9 +170,10 @@ struct VtVcpuOps
   const char *description;
   size_t      cpu_size; /* Of its own struct, which begins with a VtCpu. */
 
-  /* Whether this host does for it what it is meant to: where not, "auto" takes it only if no other works.
-   * NULL: every host does. */
+  /* Whether this host does for it what it is meant to: where not, "auto" takes it only if no other works,
+   * and says in the words of @lacks why. NULL: every host does. */
   bool (*native) (void);
+  const char *lacks;
 
   /* Makes the engine without its vCPUs; its own struct begins with a VtCpuEngine. It listens to
    * @config->space. An engine that works in two ways has a second table of functions, and sets
@@ -216,7 +217,7 @@ struct VtVcpuOps
   void (*freeze) (VtCpuEngine *engine);
   void (*thaw) (VtCpuEngine *engine);
 
-  /* One line for `vitrine show` and the details page. (transfer full) */
+  /* One sentence about how the guest's code is run, for a person. (transfer full) */
   char *(*describe) (VtCpuEngine *engine);
 };
 
@@ -225,6 +226,8 @@ struct VtCpuEngine
   const VtVcpuOps  *ops;
   VtCpuEngineConfig config;
   VtCpu           **cpus; /* config.n_cpus of them. */
+  char             *why;  /* "auto" took it: a sentence; NULL: it was asked for. */
+  const char       *warning; /* What the user is to know at the start, set by create(); NULL: nothing. */
   /* Private to vcpu.c. */
   GMutex lock;
   GCond  changed;
@@ -255,6 +258,8 @@ const VtVcpuOps *vt_cpu_engine_find (const char *id, GError **error);
  * @error is the first one's.
  */
 VtCpuEngine *vt_cpu_engine_new (const char *id, const VtCpuEngineConfig *config, GError **error);
+/* How the guest's code is run, and why so where "auto" has chosen: sentences for a person. (transfer full) */
+char *vt_cpu_engine_describe (VtCpuEngine *engine);
 /* Ends the vCPU threads; nothing runs any more, but lines and MSIs may still call. */
 void vt_cpu_engine_stop (VtCpuEngine *engine);
 /* Stops it if that has not been done, and frees. NULL is allowed. */

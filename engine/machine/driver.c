@@ -69,6 +69,7 @@ vt_update_clear (VtUpdate *update)
 {
   g_clear_pointer (&update->status, g_free);
   g_clear_pointer (&update->detail, g_free);
+  g_clear_pointer (&update->cpu_detail, g_free);
   g_clear_error (&update->error);
 }
 
@@ -113,7 +114,10 @@ post (VtDriver *driver, const VtUpdate *update)
   *delivery = (Delivery){ driver->link, *update };
   g_atomic_ref_count_inc (&driver->link->refs);
   if (driver->machine->cpus)
-    delivery->update.cpu_engine = driver->machine->cpus->ops->id;
+    {
+      delivery->update.cpu_engine = driver->machine->cpus->ops->id;
+      delivery->update.cpu_detail = vt_cpu_engine_describe (driver->machine->cpus);
+    }
   /* Attached, not invoked: g_main_context_invoke() may run it here, while the main loop is idle. */
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (source, deliver_cb, delivery, delivery_free);
@@ -300,6 +304,7 @@ start (VtDriver *driver)
       vt_machine_replay_lines (machine);
       driver->state = update.state = VITRINE_STATE_RUNNING;
       driver->n_undrained = 0;
+      update.status = g_strdup (machine->cpus->warning);
       go (driver);
     }
   else

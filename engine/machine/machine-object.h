@@ -15,6 +15,7 @@ struct _VitrineMachine
   char          *status, *detail;
   int            exit_status;
   const char    *cpu_engine;
+  char          *cpu_detail;
   gboolean       crash_on_triple_fault;
   char          *serial_override[VT_MACHINE_SERIALS];
 

@@ -75,6 +75,7 @@ typedef struct
   int          exit_status;
   char        *status, *detail; /* May be NULL. */
   const char  *cpu_engine;      /* NULL until there is one. */
+  char        *cpu_detail;
   bool         started;         /* The answer to the start request; @error tells of its failure. */
   GError      *error;
 } VtUpdate;

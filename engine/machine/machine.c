@@ -15,6 +15,7 @@ enum
   PROP_DETAIL,
   PROP_EXIT_STATUS,
   PROP_CPU_ENGINE,
+  PROP_CPU_DETAIL,
   PROP_CRASH_ON_TRIPLE_FAULT,
   N_PROPS,
 };
@@ -102,6 +103,7 @@ update_cb (void *data, const VtUpdate *update)
   g_object_freeze_notify (G_OBJECT (self));
   set_string (self, &self->status, update->status, PROP_STATUS);
   set_string (self, &self->detail, update->detail, PROP_DETAIL);
+  set_string (self, &self->cpu_detail, update->cpu_detail, PROP_CPU_DETAIL);
   if (update->cpu_engine != self->cpu_engine)
     {
       self->cpu_engine = update->cpu_engine;
@@ -303,6 +305,12 @@ vitrine_machine_get_cpu_engine (VitrineMachine *self)
   return self->cpu_engine;
 }
 
+const char *
+vitrine_machine_get_cpu_detail (VitrineMachine *self)
+{
+  return self->cpu_detail;
+}
+
 VitrineConfig *
 vitrine_machine_get_config (VitrineMachine *self)
 {
@@ -349,6 +357,9 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
       break;
     case PROP_CPU_ENGINE:
       g_value_set_string (value, self->cpu_engine);
+      break;
+    case PROP_CPU_DETAIL:
+      g_value_set_string (value, self->cpu_detail);
       break;
     case PROP_CRASH_ON_TRIPLE_FAULT:
       g_value_set_boolean (value, self->crash_on_triple_fault);
@@ -404,6 +415,7 @@ finalize (GObject *object)
   g_clear_object (&self->config);
   g_free (self->status);
   g_free (self->detail);
+  g_free (self->cpu_detail);
   for (unsigned i = 0; i < VT_MACHINE_SERIALS; i++)
     g_free (self->serial_override[i]);
   g_ptr_array_unref (self->screens);
@@ -430,6 +442,7 @@ vitrine_machine_class_init (VitrineMachineClass *klass)
   props[PROP_DETAIL] = g_param_spec_string ("detail", NULL, NULL, NULL, read);
   props[PROP_EXIT_STATUS] = g_param_spec_int ("exit-status", NULL, NULL, G_MININT, G_MAXINT, 0, read);
   props[PROP_CPU_ENGINE] = g_param_spec_string ("cpu-engine", NULL, NULL, NULL, read);
+  props[PROP_CPU_DETAIL] = g_param_spec_string ("cpu-detail", NULL, NULL, NULL, read);
   props[PROP_CRASH_ON_TRIPLE_FAULT] =
       g_param_spec_boolean ("crash-on-triple-fault", NULL, NULL, FALSE,
                             G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);

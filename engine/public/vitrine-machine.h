@@ -38,7 +38,8 @@ GType vitrine_end_get_type (void);
 
 /* Properties: "config" (construct-only), "state", "end", "status" (a sentence: why it is in this
  * state, NULL where there is nothing to say), "detail" (registers and decoded instruction after a
- * crash, for the folded part of the message), "exit-status", "cpu-engine" (the one in use).
+ * crash, for the folded part of the message), "exit-status", "cpu-engine" (the one in use),
+ * "cpu-detail" (sentences: how it runs the guest's code, and why this one was chosen).
  * On a triple fault the machine resets unless "crash-on-triple-fault". */
 #define VITRINE_TYPE_MACHINE (vitrine_machine_get_type ())
 G_DECLARE_FINAL_TYPE (VitrineMachine, vitrine_machine, VITRINE, MACHINE, GObject)
@@ -68,6 +69,7 @@ const char  *vitrine_machine_get_status (VitrineMachine *machine);
 const char  *vitrine_machine_get_detail (VitrineMachine *machine);
 int          vitrine_machine_get_exit_status (VitrineMachine *machine);
 const char  *vitrine_machine_get_cpu_engine (VitrineMachine *machine);
+const char  *vitrine_machine_get_cpu_detail (VitrineMachine *machine);
 VitrineConfig *vitrine_machine_get_config (VitrineMachine *machine);
 const char *vitrine_state_to_string (VitrineState state); /* "running": stable, not translated. */
 

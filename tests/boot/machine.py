@@ -71,12 +71,13 @@ class Machine:
       raise Failure(f"vitrine {' '.join(arguments)}: exit {r.returncode}: {r.stderr.strip()}")
     return r if not check else r.stdout
 
-  def start(self, *options):
+  def start(self, *options, preexec_fn=None):
     """Runs headless, the first serial port into a file."""
     self.process = subprocess.Popen(
       [VITRINE, "run", self.name, "--headless", "--serial", "file:" + self.serial_path,
        *self.run_options, *options],
-      env=self.env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
+      env=self.env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
+      preexec_fn=preexec_fn)
     self.until(lambda: self.process.poll() is not None or self.state() != "off", 30, "the start")
 
   def state(self):

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a machine's process has mapped: the libraries that it needs and no others."""
-import os, re, sys
+"""What a machine's process has mapped: the libraries that it needs and no others, and nothing that can be
+written and executed."""
+import errno, mmap, os, re, sys
 
-sys.path.insert(0, os.path.dirname(__file__))
-from machine import BUILD, Machine, expect, main
+sys.path[:0] = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+from machine import BUILD, ENGINE, Machine, expect, main
+from refuse import SYS_MMAP, SYS_MPROTECT, refusing
 
 ELF = os.path.join(BUILD, "tests/guest/guest.elf")
 
@@ -34,4 +36,37 @@ def modules():
         expect(not found, f"{remote}: loaded without need: {found}")
 
 
-main(modules)
+def rights():
+  """No page of a running machine is writable and executable, not even while code is translated."""
+  with Machine("--kernel", ELF, "--append", "units hang", "--memory", "64") as m:
+    m.start()
+    seen = set()
+
+    def look():
+      seen.update(mappings(m))
+      return "PASS units" in m.serial()
+    m.until(look, 120, "the guest's units", True)
+    both = sorted((r, name) for r, name in seen if "w" in r and "x" in r)
+    expect(not both, f"writable and executable: {both}")
+    if ENGINE == "translate":
+      code = {r for r, name in seen if "memfd:vitrine-code" in name}
+      expect({"rw-s", "r-xs"} <= code, f"translated code is mapped once for each: {code}")
+
+
+def confined():
+  """Where executable memory is denied, a machine in software runs interpreted, and says so."""
+  deny = [refusing(errno.EACCES, SYS_MMAP, bits={2: mmap.PROT_EXEC, 3: mmap.MAP_SHARED}),
+          refusing(errno.EACCES, SYS_MPROTECT, bits={2: mmap.PROT_EXEC})]
+  with Machine("--memory", "64") as m:
+    m.start(preexec_fn=lambda: [install() for install in deny])
+    m.wait_text("No bootable device", 60)
+    warning = "may not make memory executable: the guest's code is interpreted"
+    expect(warning in m.messages(), "the log says so")
+    status = m.status()
+    expect(warning in status["status"], "so does the status, which windows show")
+    expect("is interpreted" in status["cpu-detail"], f"not {status['cpu-detail']}")
+    expect(not any("x" in r and ("memfd" in name or not name) for r, name in mappings(m)),
+           "nothing but files is executable")
+
+
+main(modules, rights, confined)

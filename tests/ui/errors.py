@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What goes wrong on a user's computer: each is told once, with cause and remedy, in the window where
 the user is, and nothing is lost."""
-import ctypes, errno, os, re, socket, struct, subprocess, sys
+import errno, mmap, os, re, socket, subprocess, sys
 
-sys.path.insert(0, os.path.dirname(__file__))
+sys.path[:0] = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 from desktop import BUILD, Desktop, VITRINE, expect, main, until
+from refuse import SYS_FSYNC, SYS_IOCTL, SYS_MMAP, refusing
 
 GUEST = os.path.join(BUILD, "tests/guest/guest.elf")
 ISO = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso"
 
-# From <linux/prctl.h>, <linux/seccomp.h>, <asm/unistd_64.h> and <linux/kvm.h>.
-PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
-SYS_IOCTL, SYS_FSYNC = 16, 74
-KVM_GET_API_VERSION = 0xae00
+KVM_GET_API_VERSION = 0xae00 # <linux/kvm.h>
 
 
 def library(d, *through, **options):
@@ -155,36 +153,28 @@ def no_display():
     expect(d.state("guest") == "off", "the machine is off")
 
 
-def refusing(error, call, request=None):
-  """Has the kernel answer a system call with @error, of ioctl() those with @request. For Popen's
-  preexec_fn: it holds for the program and for those that it starts. By a filter (seccomp(2)), as that
-  needs neither privileges nor mounts, which a chroot or a container may not allow."""
-  load, if_equal, answer, allow = 0x20, 0x15, 0x06, 0x7fff0000
-  tests = [(0, call)] + ([(24, request)] if request is not None else []) # Offsets in struct seccomp_data.
-  code = []
-  for i, (offset, value) in enumerate(tests):
-    code += [(load, 0, 0, offset), (if_equal, 0, 2 * (len(tests) - i) - 1, value)]
-  code += [(answer, 0, 0, 0x50000 | error), (answer, 0, 0, allow)]
-  code = b"".join(struct.pack("=HBBI", *c) for c in code)
-
-  def install():
-    instructions = ctypes.create_string_buffer(code)
-    program = struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions)) # struct sock_fprog
-    libc = ctypes.CDLL(None, use_errno=True)
-    for arguments in ((PR_SET_NO_NEW_PRIVS, 1, 0), (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program)):
-      if libc.prctl(*arguments, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-  return install
-
-
 def no_kvm():
   """Without KVM the library says so with a remedy, and so does a start of a machine that wants it."""
   with Desktop() as d:
     d.vitrine("create", "guest", "--memory", "64")
     d.configure("guest", cpu_engine="kvm")
-    library(d, preexec_fn=refusing(errno.ENOTTY, SYS_IOCTL, KVM_GET_API_VERSION))
+    library(d, preexec_fn=refusing(errno.ENOTTY, SYS_IOCTL, equal={1: KVM_GET_API_VERSION}))
     d.wait(re.compile("KVM"), "label")
     refused(d, "guest", "KVM|/dev/kvm")
+
+
+def no_executable_memory():
+  """A machine in software that may not make code says in its window what that means, and runs."""
+  deny = [refusing(errno.EACCES, SYS_MMAP, bits={2: mmap.PROT_EXEC, 3: mmap.MAP_SHARED})]
+  with Desktop() as d:
+    d.vitrine("create", "bios", "--memory", "64")
+    d.spawn(VITRINE, "run", "bios", "--cpu-engine", "translate", log="bios",
+            preexec_fn=lambda: [install() for install in deny])
+    d.wait_window("^bios$")
+    d.wait(re.compile("may not make memory executable: the guest's code is interpreted"), "label")
+    d.wait("In software", "label")
+    until(lambda: "No bootable device" in d.vitrine("text", "bios", check=False).stdout, 60, "the firmware's end")
+    d.press("Dismiss")
 
 
 def no_space():
@@ -204,4 +194,5 @@ def no_space():
     d.wait("Create a Machine")
 
 
-main(media, unreadable, insert, broken, port, no_display, no_kvm, no_space)
+main(media, unreadable, insert, broken, port, no_display, no_kvm, no_executable_memory,
+     no_space)

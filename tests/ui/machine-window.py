@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The machine window's menus, its closing, and the ends of a guest: power-off and crash."""
-import os, re, sys
+import json, os, re, sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 from desktop import BUILD, Desktop, expect, main, until, VITRINE
@@ -59,6 +59,29 @@ def reset_by_keys():
     d.choose("Send keys", "Ctrl+Alt+Delete")
     until(lambda: "No bootable device" not in text(), 30, "the restart")
     until(lambda: "No bootable device" in text(), 60, "SeaBIOS's last word again")
+
+
+def engine():
+  """The window tells what runs the guest: in the title, and in a tooltip how and why."""
+  with Desktop() as d:
+    for chosen, title, how in (("translate", "In software", "The guest's code is translated"),
+                               ("kvm", "KVM", "^KVM ")):
+      d.vitrine("create", chosen, "--memory", "64", "--kernel", GUEST, "--append", "watch")
+      d.spawn(VITRINE, "run", chosen, "--cpu-engine", chosen, log=chosen)
+      window = d.wait_window(f"^{chosen}$")
+      label = d.wait(title, "label", within=d.wait(chosen, "frame"))
+      status = json.loads(d.vitrine("status", chosen, "--json"))
+      expect(re.search(how, status["cpu-detail"]), f"not {status['cpu-detail']}")
+      bar = label.parent()
+      while bar.get("Accessible", "Description") == "":
+        bar = bar.parent()
+      expect(bar.get("Accessible", "Description") == status["cpu-detail"], "the tooltip is the description")
+      listed = json.loads(d.vitrine("list", "--json"))
+      expect([m["cpu-engine"] for m in listed if m["name"] == chosen] == [chosen], "the list has it")
+      d.choose("Power", "Pause", within=d.wait(chosen, "frame"))
+      d.wait("Paused", "label", within=d.wait(chosen, "frame"))
+      d.vitrine("stop", "--force", chosen)
+      d.wait_no_window(f"^{chosen}$")
 
 
 def power_menu():
@@ -193,4 +216,4 @@ def triple_fault():
     guest.wait_end()
 
 
-main(triple_fault, send_keys, reset_by_keys, power_menu, close, power_off, emulation_failure)
+main(engine, triple_fault, send_keys, reset_by_keys, power_menu, close, power_off, emulation_failure)

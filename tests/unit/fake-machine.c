@@ -256,6 +256,12 @@ vitrine_machine_get_cpu_engine (VitrineMachine *self)
   return "kvm";
 }
 
+const char *
+vitrine_machine_get_cpu_detail (VitrineMachine *machine)
+{
+  return "The machine is none.";
+}
+
 VitrineConfig *
 vitrine_machine_get_config (VitrineMachine *self)
 {

@@ -101,6 +101,15 @@ state_text (VitrineState state)
     }
 }
 
+/* What runs the guest's code, in the words of a person. */
+static const char *
+engine_text (const char *engine)
+{
+  if (g_strcmp0 (engine, "kvm") == 0)
+    return _ ("KVM");
+  return g_strcmp0 (engine, "translate") == 0 ? _ ("In software") : NULL;
+}
+
 static void
 reveal_bar (VtMachineWindow *window, gboolean reveal)
 {
@@ -155,7 +164,12 @@ update_title (VtMachineWindow *window)
   gtk_window_set_title (GTK_WINDOW (window), name);
   if (vt_screen_view_is_grabbed (window->view))
     state = _ ("Press and release Ctrl+Alt to free the pointer");
-  gtk_header_bar_set_subtitle (window->header, state);
+  gtk_header_bar_set_subtitle (
+      window->header,
+      state != NULL ? state : engine_text (vitrine_machine_get_cpu_engine (window->machine)));
+  /* Where the buttons have none of their own. */
+  gtk_widget_set_tooltip_text (GTK_WIDGET (window->header),
+                               vitrine_machine_get_cpu_detail (window->machine));
   gtk_label_set_text (window->bar_title, state != NULL ? state : name);
 }
 
@@ -665,6 +679,7 @@ vt_machine_window_new (GtkApplication *app, VitrineMachine *machine)
                             window);
   g_signal_connect_swapped (machine, "notify::state", G_CALLBACK (state_changed_cb), window);
   g_signal_connect_swapped (machine, "notify::status", G_CALLBACK (state_changed_cb), window);
+  g_signal_connect_swapped (machine, "notify::cpu-detail", G_CALLBACK (update_title), window);
   g_signal_connect_swapped (window->bar_revealer, "notify::child-revealed",
                             G_CALLBACK (bar_revealed_cb), window);
   state_changed_cb (window);

@@ -71,7 +71,9 @@ vt_cli_list (const VtCommand *command, int argc, char **argv)
       g_autofree char *folder = vt_library_machine_folder (*name);
       g_autoptr (GError) bad = NULL;
       g_autoptr (VitrineConfig) config = vitrine_config_load (folder, &bad);
-      g_autofree char *state = vt_control_query_state (folder, NULL);
+      g_autoptr (GVariant) status = NULL;
+      g_autofree char *state = vt_control_query_state (folder, &status);
+      const char      *engine;
       /* A machine whose file was damaged while it runs still runs. */
       const char *shown = !config && g_str_equal (state, "off") ? "invalid" : state;
       json_builder_begin_object (builder);
@@ -86,6 +88,8 @@ vt_cli_list (const VtCommand *command, int argc, char **argv)
         }
       else
         vt_cli_json_string (builder, "error", bad->message);
+      if (status && g_variant_lookup (status, "cpu-engine", "&s", &engine) && *engine)
+        vt_cli_json_string (builder, "cpu-engine", engine);
       json_builder_end_object (builder);
       if (json)
         continue;
@@ -135,6 +139,8 @@ print_status (GVariant *status)
     g_print ("%-14s %u\n", _("process"), port);
   if (g_variant_lookup (status, "cpu-engine", "&s", &text) && *text)
     g_print ("%-14s %s\n", _("CPU engine"), text);
+  if (g_variant_lookup (status, "cpu-detail", "&s", &text) && *text)
+    g_print ("%-14s %s\n", "", text);
   if (g_variant_lookup (status, "spice-port", "u", &port) && port)
     g_print ("%-14s spice://127.0.0.1:%u\n", _("viewer"), port);
   if (g_variant_lookup (status, "spice-tls-port", "u", &port) && port)

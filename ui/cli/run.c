@@ -166,6 +166,7 @@ state_cb (Run *run)
         }
       break;
     case VITRINE_STATE_PAUSED:
+    case VITRINE_STATE_RUNNING:
       tell_status (run);
       break;
     case VITRINE_STATE_OFF:

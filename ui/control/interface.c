@@ -6,8 +6,8 @@
 
 #include "vitrine-error.h"
 
-/* GetStatus: "name", "uuid", "state", "end", "status", "detail", "cpu-engine": s; "exit-status": i;
- * "pid": u; "serials": as (where each port can be reached; "" where it can't); "spice-port",
+/* GetStatus: "name", "uuid", "state", "end", "status", "detail", "cpu-engine", "cpu-detail": s;
+ * "exit-status": i; "pid": u; "serials": as (where each port can be reached; "" where it can't); "spice-port",
  * "spice-tls-port": u (0: none); "absolute-pointer", "window": b.
  * Type, Key, Click and Move answer once the guest has been given the last event. */
 static const char description[]

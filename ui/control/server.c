@@ -91,6 +91,7 @@ get_status (VtControlServer *server)
   add_string (&builder, "status", vitrine_machine_get_status (machine));
   add_string (&builder, "detail", vitrine_machine_get_detail (machine));
   add_string (&builder, "cpu-engine", vitrine_machine_get_cpu_engine (machine));
+  add_string (&builder, "cpu-detail", vitrine_machine_get_cpu_detail (machine));
   g_variant_builder_add (&builder, "{sv}", "exit-status",
                          g_variant_new_int32 (vitrine_machine_get_exit_status (machine)));
   g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 ((guint32) getpid ()));

@@ -188,17 +188,16 @@ create (const VtCpuEngineConfig *config, GError **error)
 static char *
 describe (VtCpuEngine *engine)
 {
-  const VtKvm *kvm = (const VtKvm *) engine;
-  return g_strdup_printf ("KVM, %u processor%s, %u model-specific registers kept%s%s%s",
-                          engine->config.n_cpus, engine->config.n_cpus == 1 ? "" : "s", kvm->n_msrs,
-                          kvm->smm ? "" : ", no system management mode",
-                          kvm->tsc_deadline ? "" : ", no TSC deadline timer",
-                          kvm->user_irqchip ? ", interrupt controllers outside the kernel" : "");
+  return g_strdup (vt_kvm_has_hardware ()
+                       ? "KVM runs the guest's code on this computer's processor."
+                       : "KVM emulates part of the guest's code, since this computer's processor has no "
+                         "virtualization for it.");
 }
 
 const VtVcpuOps vt_kvm_ops = {
   .id = "kvm",
   .native = vt_kvm_has_hardware,
+  .lacks = "KVM is not used: this computer's processor has no virtualization for it (VT-x or AMD-V).",
   .description = "Hardware virtualization by the Linux kernel",
   .cpu_size = sizeof (VtKvmCpu),
   .create = create,
@@ -227,6 +226,7 @@ const VtVcpuOps vt_kvm_ops = {
 const VtVcpuOps vt_kvm_user_irqchip_ops = {
   .id = "kvm",
   .native = vt_kvm_has_hardware,
+  .lacks = "KVM is not used: this computer's processor has no virtualization for it (VT-x or AMD-V).",
   .description = "Hardware virtualization by the Linux kernel",
   .cpu_size = sizeof (VtKvmCpu),
   .create = create,

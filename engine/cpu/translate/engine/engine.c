@@ -7,6 +7,7 @@
 #include <time.h>
 #include <x86intrin.h>
 
+#include "../block/translate.h"
 #include "../host/unit.h"
 #include "vt-loop.h"
 
@@ -314,11 +315,11 @@ create (const VtCpuEngineConfig *config, GError **error)
   const uint64_t features = vt_unit_features (unit);
 
   vt_unit_free (unit);
-  if (!usable)
+  if (!features)
     {
       vt_set_error (error, VITRINE_ERROR_UNSUPPORTED,
-                    "This host lets no program make memory executable, or its processor lacks XSAVE: "
-                    "without, the guest's vector instructions cannot be executed in software.");
+                    "This computer's processor lacks XSAVE: without, the guest's vector instructions "
+                    "cannot be executed in software.");
       return NULL;
     }
 
@@ -332,6 +333,9 @@ create (const VtCpuEngineConfig *config, GError **error)
   engine->tsc_khz = measure_tsc_khz ();
   engine->origin = vt_soft_counter (engine);
   vt_soft_cpuid_init (engine, features);
+  if (!usable)
+    engine->base.warning = "This program may not make memory executable: the guest's code is interpreted, "
+                           "which is slow, and its floating-point and vector instructions can't be executed.";
   vt_space_listen (config->space, &listener, engine);
   return &engine->base;
 }
@@ -347,6 +351,7 @@ cpu_init (VtCpu *base, GError **error)
   cpu->unwired.page = UINT64_MAX;
   cpu->port = &cpu->unwired;
   cpu->core = vt_core_new (base->engine->config.space, &core_ops, cpu);
+  engine->interpreted |= !vt_translate_available (cpu->core);
   g_mutex_lock (&engine->lock);
   g_ptr_array_add (engine->cpus, cpu);
   g_mutex_unlock (&engine->lock);
@@ -379,10 +384,8 @@ static char *
 describe (VtCpuEngine *base)
 {
   const VtSoft *engine = (const VtSoft *) base;
-  return g_strdup_printf ("Software (64-bit code translated, other code interpreted), %u processor%s of %.1f GHz, no "
-                          "system management mode",
-                          base->config.n_cpus, base->config.n_cpus == 1 ? "" : "s",
-                          (double) engine->tsc_khz / 1e6);
+  return g_strdup (engine->interpreted ? "The guest's code is interpreted by Vitrine."
+                                       : "The guest's code is translated by Vitrine.");
 }
 
 const VtVcpuOps vt_soft_ops = {

@@ -19,6 +19,7 @@ typedef struct
 {
   VtCpuEngine base;
   VtChips     chips;   /* The board's; ops NULL until attach. */
+  bool        interpreted; /* Nothing can be translated here. */
   uint64_t    tsc_khz; /* Of the guest's TSC: the host's. */
   uint64_t    origin;  /* What the counter stood at when the machine was reset. */
   uint64_t    xcr0;    /* The features of XSAVE that guests get. */

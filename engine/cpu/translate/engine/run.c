@@ -174,7 +174,8 @@ static VtStep
 execute (VtSoftCpu *cpu)
 {
   VtCore *core = cpu->core;
-  VtStep  step = vt_translate (core, STRETCH, NULL);
+  VtStep  step = vt_soft_of (cpu)->interpreted ? vt_interpret (core, STRETCH, NULL)
+                                               : vt_translate (core, STRETCH, NULL);
 
   /* Where IRET has let an interrupt in, the program that it returned to goes on by one instruction first:
    * an interrupt that comes again at once (a level that nobody has taken care of) must not keep it from
@@ -182,7 +183,7 @@ execute (VtSoftCpu *cpu)
   if (step == VT_STEP_DONE && core->iret && vt_core_awaited (core))
     {
       core->window = 0;
-      step = vt_translate_one (core);
+      step = vt_soft_of (cpu)->interpreted ? vt_interpret (core, 1, NULL) : vt_translate_one (core);
     }
   return step;
 }
