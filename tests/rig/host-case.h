@@ -27,9 +27,17 @@ typedef enum
 /**
  * host_case_run:
  * @data: what the case is made of; any bytes, any length. The first 32 choose the instruction.
- * @report: (out): for HOST_CASE_DIFFERENT: what it was and how it differs; otherwise its text, or NULL.
+ * @report: (out): for HOST_CASE_DIFFERENT: what it was and how it differs; for HOST_CASE_DECLINED its text;
+ * otherwise NULL.
  */
 HostCaseEnd host_case_run (HostCase *hc, const uint8_t *data, size_t size, char **report);
+
+/* The same of the instruction in @bytes, whose displacement may be changed; @seed, not 0, makes its state.
+ * @report also for HOST_CASE_DECLINED. */
+HostCaseEnd host_case_run_insn (HostCase *hc, uint8_t bytes[15], uint64_t seed, char **report);
+
+/* Whether the instruction in @bytes is of a form that is to be compared, for some state. */
+bool host_case_expects (const uint8_t bytes[15]);
 
 /* Whether this host lets the translator translate; how often it has entered translated code. */
 bool host_case_translated (const HostCase *hc, uint64_t *entries);

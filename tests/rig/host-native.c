@@ -6,18 +6,41 @@
  */
 #include "rig/host-native.h"
 
+#include <cpuid.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <ucontext.h>
 
 #include "cpu/translate/arch.h"
 
+#define FEATURES 8u
+#define VECTORS 0xe4u /* AVX, and AVX-512's three. */
+
 static struct
 {
   const HostOutcome *in;
   HostOutcome       *out;
   sigjmp_buf         back;
+  bool               known;
+  struct
+  {
+    unsigned offset, size;
+  } part[FEATURES]; /* Of the image; the vectors' and the masks'. */
 } native; /* The handler's; one run at a time. */
+
+static void
+learn_parts (void)
+{
+  unsigned a, b, c, d;
+
+  for (unsigned i = 2; i < FEATURES; i++)
+    if ((VECTORS >> i & 1) && __get_cpuid_count (0xd, i, &a, &b, &c, &d) && a && b + a <= HOST_NATIVE_IMAGE)
+      {
+        native.part[i].offset = b;
+        native.part[i].size = a;
+      }
+  native.known = true;
+}
 
 /* The order of the frame's registers, by instruction number. */
 static const int frame_order[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
@@ -37,8 +60,13 @@ enter_cb (int signal, siginfo_t *info, void *context)
   memcpy (at->uc_mcontext.fpregs, native.in->legacy, 416);
   if (vt_ld32 ((uint8_t *) at->uc_mcontext.fpregs + 464) == 0x46505853) /* FP_XSTATE_MAGIC1 */
     {
-      /* All beyond SSE is in its initial state. */
-      vt_st64 ((uint8_t *) at->uc_mcontext.fpregs + 512, 3);
+      uint8_t *image = (uint8_t *) at->uc_mcontext.fpregs;
+      /* All that is not given is in its initial state. */
+      vt_st64 (image + 512, 3 | native.in->features);
+      for (unsigned i = 2; i < FEATURES; i++)
+        if (native.in->features >> i & 1)
+          memcpy (image + native.part[i].offset, native.in->image + native.part[i].offset,
+                  native.part[i].size);
     }
 }
 
@@ -56,6 +84,15 @@ leave_cb (int signal, siginfo_t *info, void *context)
   out->error = (unsigned) at->uc_mcontext.gregs[REG_ERR];
   out->cr2 = (uint64_t) at->uc_mcontext.gregs[REG_CR2];
   memcpy (out->legacy, at->uc_mcontext.fpregs, 416);
+  if (vt_ld32 ((uint8_t *) at->uc_mcontext.fpregs + 464) == 0x46505853)
+    {
+      const uint8_t *image = (const uint8_t *) at->uc_mcontext.fpregs;
+      for (unsigned i = 2; i < FEATURES; i++)
+        if (vt_ld64 (image + 512) >> i & 1)
+          memcpy (out->image + native.part[i].offset, image + native.part[i].offset, native.part[i].size);
+        else
+          memset (out->image + native.part[i].offset, 0, native.part[i].size);
+    }
   if (signal == SIGTRAP)
     {
       out->vector = 256;
@@ -73,6 +110,8 @@ host_native_run (void *signal_stack, const HostOutcome *in, HostOutcome *out)
   struct sigaction before[G_N_ELEMENTS (signals)], before_enter;
   stack_t          stack = { .ss_sp = signal_stack, .ss_size = HOST_NATIVE_STACK }, old_stack;
 
+  if (!native.known)
+    learn_parts ();
   sigfillset (&leave.sa_mask);
   sigemptyset (&enter.sa_mask);
   sigaltstack (&stack, &old_stack);

@@ -7,13 +7,20 @@
 #include "vt-base.h"
 
 #define HOST_NATIVE_STACK (256u * 1024)
+/* Bytes of the XSAVE image in its standard format that count: vectors and masks are in them. */
+#define HOST_NATIVE_IMAGE 3072u
 
 /* What a run begins with, or leaves. */
 typedef struct
 {
   uint64_t gpr[16], rip, flags, cr2;
   unsigned vector, error; /* Vector 256: none. */
-  uint8_t  legacy[512];   /* The beginning of the XSAVE image; 416 bytes of it count. */
+  uint64_t features;      /* The parts of @image beyond SSE that are not in their initial state; of an outcome, all. */
+  union
+  {
+    uint8_t legacy[512];  /* The beginning; 416 bytes of it count. */
+    uint8_t image[HOST_NATIVE_IMAGE];
+  };
 } HostOutcome;
 
 /* Runs what is at @in's RIP until the INT3 behind it, or its fault. @signal_stack: HOST_NATIVE_STACK bytes.

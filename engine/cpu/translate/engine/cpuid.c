@@ -35,6 +35,10 @@
   (B (0) | B (3) | B (6) | B (7) | B (8) | B (9) | B (10) | B (13) | B (18) | B (19) | B (20) | B (23) \
    | B (24) | B (29))
 #define SEVEN_EBX_AVX2 B (5)
+/* AVX512F, DQ, IFMA, CD, BW, VL; VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ; BF16. Not FP16 and VP2INTERSECT. */
+#define SEVEN_EBX_AVX512 (B (16) | B (17) | B (21) | B (28) | B (30) | B (31))
+#define SEVEN_ECX_AVX512 (B (1) | B (6) | B (11) | B (12) | B (14))
+#define SEVEN_1_EAX_AVX512 B (5)
 /* UMIP, PKU, GFNI, VAES, VPCLMULQDQ, LA57, RDPID. */
 #define SEVEN_ECX (B (2) | B (3) | B (8) | B (9) | B (10) | B (16) | B (22))
 #define SEVEN_EDX B (4) /* FSRM */
@@ -86,6 +90,7 @@ static void
 add_features (VtSoft *engine)
 {
   const bool avx = (engine->xcr0 & VT_FEATURE_AVX) != 0;
+  const bool avx512 = (engine->xcr0 & VT_FEATURES_AVX512) != 0;
   uint32_t   o[4];
 
   host_cpuid (1, 0, o);
@@ -100,8 +105,14 @@ add_features (VtSoft *engine)
     o[2] &= ~B (3);
   if (!avx)
     o[2] &= ~(B (9) | B (10));
-  add (engine, 7, 0, 0, o[1] & (SEVEN_EBX | (avx ? SEVEN_EBX_AVX2 : 0)), o[2] & SEVEN_ECX,
-       o[3] & SEVEN_EDX);
+  uint32_t one[4] = { 0 };
+  if (o[0] >= 1)
+    host_cpuid (7, 1, one);
+  add (engine, 7, 0, avx512 ? 1 : 0,
+       o[1] & (SEVEN_EBX | (avx ? SEVEN_EBX_AVX2 : 0) | (avx512 ? SEVEN_EBX_AVX512 : 0)),
+       o[2] & (SEVEN_ECX | (avx512 ? SEVEN_ECX_AVX512 : 0)), o[3] & SEVEN_EDX);
+  if (avx512)
+    add (engine, 7, 1, one[0] & SEVEN_1_EAX_AVX512, 0, 0, 0);
 
   host_cpuid (0x80000001, 0, o);
   add (engine, 0x80000001, 0, o[0], engine->is_amd ? o[1] : 0,
@@ -221,8 +232,10 @@ vt_soft_cpuid_init (VtSoft *engine, uint64_t unit_features)
   engine->leaves = g_array_new (FALSE, TRUE, sizeof (VtSoftLeaf));
   host_cpuid (0, 0, zero);
   engine->is_amd = zero[1] == 0x68747541 || zero[1] == 0x6f677948; /* "Auth", "Hygo" */
-  /* AVX-512 is always interpreted, and its masked stores are not as narrow as they should be. */
-  engine->xcr0 = unit_features & ~VT_FEATURES_AVX512;
+  engine->xcr0 = unit_features;
+  /* The three parts come together (SDM volume 1, 13.3), and on top of AVX. */
+  if ((unit_features & (VT_FEATURES_AVX512 | VT_FEATURE_AVX)) != (VT_FEATURES_AVX512 | VT_FEATURE_AVX))
+    engine->xcr0 &= ~VT_FEATURES_AVX512;
   add_basic (engine);
   add_features (engine);
   add_xsave (engine);

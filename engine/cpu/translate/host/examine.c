@@ -80,16 +80,97 @@ may_want_alignment (const ZydisDecodedInstruction *insn)
          || insn->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E1NF;
 }
 
-/* Stores that leave what their mask does not name. */
 static bool
-stores_by_mask (const ZydisDecodedInstruction *insn)
+is_packed (ZydisMnemonic mnemonic)
 {
-  return insn->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPS || insn->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPD
-         || insn->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVD
-         || insn->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ
-         || (insn->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX
-             && insn->avx.mask.reg != ZYDIS_REGISTER_NONE
-             && insn->avx.mask.reg != ZYDIS_REGISTER_K0);
+  switch (mnemonic)
+    {
+    case ZYDIS_MNEMONIC_VCOMPRESSPS:
+    case ZYDIS_MNEMONIC_VCOMPRESSPD:
+    case ZYDIS_MNEMONIC_VPCOMPRESSB:
+    case ZYDIS_MNEMONIC_VPCOMPRESSW:
+    case ZYDIS_MNEMONIC_VPCOMPRESSD:
+    case ZYDIS_MNEMONIC_VPCOMPRESSQ:
+    case ZYDIS_MNEMONIC_VEXPANDPS:
+    case ZYDIS_MNEMONIC_VEXPANDPD:
+    case ZYDIS_MNEMONIC_VPEXPANDB:
+    case ZYDIS_MNEMONIC_VPEXPANDW:
+    case ZYDIS_MNEMONIC_VPEXPANDD:
+    case ZYDIS_MNEMONIC_VPEXPANDQ:
+      return true;
+    default:
+      return false;
+    }
+}
+
+/* Accesses the whole operand, or may fault as if it did, whatever its mask says (SDM volume 2, 2.8: classes without fault suppression). */
+static bool
+minds_all (const ZydisDecodedInstruction *insn)
+{
+  /* Of these, elements of the operand go into several of the result; Zydis has them in another class. */
+  if (insn->mnemonic == ZYDIS_MNEMONIC_VCVTNE2PS2BF16
+      || insn->mnemonic == ZYDIS_MNEMONIC_VDBPSADBW || insn->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEQB
+      || insn->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB)
+    return true;
+  switch (insn->meta.exception_class)
+    {
+    case ZYDIS_EXCEPTION_CLASS_E1NF:
+    case ZYDIS_EXCEPTION_CLASS_E2NF:
+    case ZYDIS_EXCEPTION_CLASS_E3NF:
+    case ZYDIS_EXCEPTION_CLASS_E4NF:
+    case ZYDIS_EXCEPTION_CLASS_E5NF:
+    case ZYDIS_EXCEPTION_CLASS_E6NF:
+    case ZYDIS_EXCEPTION_CLASS_E9NF:
+    case ZYDIS_EXCEPTION_CLASS_E10NF:
+    case ZYDIS_EXCEPTION_CLASS_E11NF:
+      return true;
+    default:
+      return false;
+    }
+}
+
+/* Which of the operand's elements a mask of AVX-512 selects. The mask is about the elements that the
+ * instruction computes: the widest of its operands, which a conversion has fewer of than of others. */
+static void
+examine_mask (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands, VtUnitUse *use)
+{
+  const ZydisDecodedOperand *memory = NULL;
+  unsigned                   widest = 8;
+
+  if (insn->encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX || insn->avx.mask.reg == ZYDIS_REGISTER_NONE
+      || insn->avx.mask.reg == ZYDIS_REGISTER_K0 || use->size == 0 || (!use->writes && minds_all (insn)))
+    return;
+  for (unsigned i = 0; i < insn->operand_count_visible; i++)
+    {
+      const ZydisDecodedOperand *o = &operands[i];
+      if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
+        memory = o;
+      else if (o->type != ZYDIS_OPERAND_TYPE_REGISTER
+               || ZydisRegisterGetClass (o->reg.value) == ZYDIS_REGCLASS_MASK)
+        continue;
+      /* The bytes of its operand choose from among the bits of another's larger elements. */
+      if (insn->mnemonic != ZYDIS_MNEMONIC_VPSHUFBITQMB)
+        widest = MAX (widest, o->element_size);
+    }
+  use->mask = (uint8_t) ZydisRegisterGetId (insn->avx.mask.reg);
+  use->packed = is_packed (insn->mnemonic);
+  use->all_fault = minds_all (insn);
+  use->n_bits = (uint8_t) (insn->avx.vector_length / widest);
+  use->element = (uint8_t) (use->size / MAX (1u, use->n_bits));
+  if (use->writes && !use->packed)
+    {
+      /* A piece of a register may be as little as a quarter of it. */
+      use->n_bits = (uint8_t) memory->element_count;
+      use->element = (uint8_t) (memory->element_size / 8);
+    }
+  else if (insn->avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID)
+    use->element = (uint8_t) MIN (widest / 8, use->size);
+  else if (memory->element_count <= 1)
+    {
+      /* A scalar. */
+      use->n_bits = 1;
+      use->element = use->size;
+    }
 }
 
 bool
@@ -112,6 +193,8 @@ vt_unit_examine (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand 
   /* VZEROUPPER names no register, nor do conversions from memory to a general one. */
   if (insn->meta.isa_ext == ZYDIS_ISA_EXT_AVX)
     raise_needs (use, VT_NEEDS_AVX);
+  if (insn->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX)
+    raise_needs (use, VT_NEEDS_AVX512);
   if ((insn->meta.isa_ext == ZYDIS_ISA_EXT_SSE
        || insn->meta.isa_ext == ZYDIS_ISA_EXT_SSE2)
       && insn->meta.exception_class != ZYDIS_EXCEPTION_CLASS_NONE)
@@ -135,8 +218,7 @@ vt_unit_examine (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand 
             return false;
           use->size = (uint8_t) (o->size / 8);
           use->reads = (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0
-                        || (o->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) != 0
-                        || stores_by_mask (insn);
+                        || (o->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) != 0;
           use->writes = (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
           use->aligned = use->size >= 16 && may_want_alignment (insn);
           break;
@@ -146,5 +228,6 @@ vt_unit_examine (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand 
           return false;
         }
     }
+  examine_mask (insn, operands, use);
   return true;
 }

@@ -21,7 +21,7 @@ typedef enum
   VT_NEEDS_AVX512,
 } VtNeeds;
 
-typedef struct
+typedef struct VtUnitUse
 {
   uint8_t  needs;   /* VtNeeds */
   bool     x87_too; /* It touches x87 registers, as MMX ones or its own. */
@@ -29,6 +29,12 @@ typedef struct
   bool     reads, writes;
   bool     aligned; /* The operand may have to be. */
   uint32_t gprs;    /* A bit for each general register that it names. */
+  /* By a mask of AVX-512: its register, or 0 where all of the operand is accessed. */
+  uint8_t mask;
+  uint8_t element;   /* Bytes of one of the operand's elements. */
+  bool    all_fault; /* A store that may fault by what isn't selected. */
+  uint8_t n_bits;    /* Of the mask that count: bit i is about element i modulo the number of elements, */
+  bool    packed;    /* or there are as many elements, from the first on, as bits are set. */
 } VtUnitUse;
 
 /* Which general register an operand names, as a bit. RSP counts too. */

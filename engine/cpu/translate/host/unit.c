@@ -312,7 +312,12 @@ features_of (const VtCore *core, const Slot *slot)
     [VT_NEEDS_AVX] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX,
     [VT_NEEDS_AVX512] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX | VT_FEATURES_AVX512,
   };
-  return wanted[slot->use.needs] & core->unit->features;
+  uint64_t features = wanted[slot->use.needs];
+
+  /* What VEX names not, it clears: registers are as long as XCR0 has them. */
+  if (slot->use.needs == VT_NEEDS_AVX)
+    features |= core->xcr0 & VT_FEATURES_AVX512;
+  return features & core->unit->features;
 }
 
 static _Noreturn void
@@ -369,7 +374,7 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
 {
   VtUnit           *unit = core->unit;
   const VtAccessSet set = vt_mmu_data_set (core);
-  uint64_t          linear = 0;
+  uint64_t          linear = 0, selected = 0;
   unsigned          index;
   bool              fresh;
   uint8_t           kept[18];
@@ -396,12 +401,21 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
   if (slot->use.size)
     {
       const VtAccessKind kind = slot->use.writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
-      linear = vt_insn_linear (core, insn, 0, slot->use.size, kind);
+      const unsigned checked = slot->use.mask ? 1 : slot->use.size;
+      linear = vt_insn_linear (core, insn, 0, checked, kind);
       if (slot->use.aligned && (linear & (slot->use.size - 1)))
         check_alignment (core, slot, &call, linear & 63);
       /* At the same place in a cache line, so that what must be aligned faults as it would. */
       bounce += linear & 63;
-      if (slot->use.reads)
+      if (slot->use.mask)
+        {
+          selected = vt_unit_selected (core, &slot->use);
+          if (slot->use.writes)
+            vt_unit_masked_probe (core, insn, &slot->use, selected);
+          else
+            vt_unit_masked_read (core, insn, &slot->use, selected, bounce);
+        }
+      else if (slot->use.reads)
         vt_mmu_read (core, linear, bounce, slot->use.size, kind, set);
       else
         vt_mmu_probe_write (core, linear, slot->use.size, set);
@@ -413,7 +427,9 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
     raise_signal (core, &call);
   if (call.features & VT_FEATURE_X87)
     put_pointers (core, insn, slot, kept);
-  if (slot->use.writes)
+  if (slot->use.mask && slot->use.writes)
+    vt_unit_masked_write (core, insn, &slot->use, selected, bounce);
+  else if (slot->use.writes)
     vt_mmu_write (core, linear, bounce, slot->use.size, set);
   if (slot->stand_in != VT_NO_REG)
     call.gpr[VT_CPU_RSP] = call.gpr[slot->stand_in];

@@ -36,6 +36,18 @@ const VtUnitPart *vt_unit_part (const VtUnit *unit, unsigned feature);
 /* The instruction, wholly: faults, memory, registers. Raises; declines what isn't the units'. */
 void vt_unit_run (VtCore *core, const VtInsn *insn);
 
+/* host/mask.c: an operand under a mask, where VtUnitUse (examine.h) says so. Which of its elements are
+ * selected, as bits; their reading, the others as zeroes; whether they may be written, which raises; their
+ * writing, behind that. */
+struct VtUnitUse;
+uint64_t vt_unit_selected (const VtCore *core, const struct VtUnitUse *use);
+void     vt_unit_masked_read (VtCore *core, const VtInsn *insn, const struct VtUnitUse *use,
+                              uint64_t selected, uint8_t *to);
+void     vt_unit_masked_probe (VtCore *core, const VtInsn *insn, const struct VtUnitUse *use,
+                               uint64_t selected);
+void     vt_unit_masked_write (VtCore *core, const VtInsn *insn, const struct VtUnitUse *use,
+                               uint64_t selected, const uint8_t *from);
+
 /* State that has come from outside (a file, a guest's XRSTOR) is put right, so that the host's XRSTOR
  * takes it. */
 void vt_unit_sanitize (VtCore *core);

@@ -242,6 +242,17 @@ runs_on_unit (ZydisISAExt ext)
     }
 }
 
+/* Parts of AVX-512 that are offered to nobody: the host may have them, or its processor be one of those that
+ * check them after the operand. */
+static bool
+is_never_offered (ZydisISASet set)
+{
+  return (set >= ZYDIS_ISA_SET_AVX512ER_512 && set <= ZYDIS_ISA_SET_AVX512ER_SCALAR)
+         || (set >= ZYDIS_ISA_SET_AVX512PF_512 && set <= ZYDIS_ISA_SET_AVX512_4VNNIW_512)
+         || (set >= ZYDIS_ISA_SET_AVX512_FP16_128 && set <= ZYDIS_ISA_SET_AVX512_FP16_SCALAR)
+         || (set >= ZYDIS_ISA_SET_AVX512_VP2INTERSECT_128 && set <= ZYDIS_ISA_SET_AVX512_VP2INTERSECT_512);
+}
+
 void
 vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
               const ZydisDecodedOperand *operands, ZydisMachineMode mode, const uint8_t *bytes)
@@ -301,7 +312,7 @@ vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
     insn->op = NULL;
   /* Zydis knows a coprocessor's VEX forms of LZCNT, POPCNT and TZCNT, which no processor of ours has. */
   if (from->meta.isa_ext == ZYDIS_ISA_EXT_KNC || from->meta.isa_ext == ZYDIS_ISA_EXT_KNCE
-      || from->meta.isa_ext == ZYDIS_ISA_EXT_KNCV)
+      || from->meta.isa_ext == ZYDIS_ISA_EXT_KNCV || is_never_offered (from->meta.isa_set))
     insn->op = vt_op_find (ZYDIS_MNEMONIC_UD2);
   if (insn->op == NULL && runs_on_unit (from->meta.isa_ext))
     insn->op = &vt_op_unit;

@@ -248,51 +248,92 @@ vt_op_masked (VtCore *core, const VtInsn *insn)
         vt_mmu_store (core, linear[i], size, vt_ld (data + i * size, size), set);
 }
 
-/* Whether @linear is of RAM that may be written; raises the page fault. */
-static bool
-is_ram (VtCore *core, uint64_t linear, VtAccessSet set)
+/* What an instruction of MMX does besides: the x87's registers are all in use, from the first on. */
+static void
+check_mmx (VtCore *core)
 {
-  VtSpacePage page;
-  VtWalk      walk;
-  uint32_t    error;
-
-  if (!vt_mmu_walk (core, linear, VT_ACCESS_WRITE, set, &walk, &error))
-    vt_core_raise_page_fault (core, linear, error);
-  return vt_space_page (core->space, walk.gpa, &page);
+  if (core->cr0 & VT_CR0_EM)
+    vt_core_ud (core);
+  if (core->cr0 & VT_CR0_TS)
+    vt_core_raise (core, VT_EXC_NM, 0);
+  if ((vt_unit_in_use (core) & VT_FEATURE_X87) && (core->xsave[2] & 0x80))
+    {
+      if (!(core->cr0 & VT_CR0_NE))
+        vt_core_decline (core); /* FERR# is the chipset's. */
+      vt_core_raise (core, VT_EXC_MF, 0);
+    }
 }
 
-/* MASKMOVDQU and VMASKMOVDQU: the bytes at DS:rDI whose mask's sign is set. Into a device's registers it
- * is declined. */
+static void
+enter_mmx (VtCore *core)
+{
+  if (!(vt_unit_in_use (core) & VT_FEATURE_X87))
+    {
+      memset (core->xsave, 0, 24);
+      memset (core->xsave + 32, 0, 128);
+      vt_st16 (core->xsave, 0x37f);
+      vt_unit_set_in_use (core, vt_unit_in_use (core) | VT_FEATURE_X87);
+    }
+  /* The image has the registers from the stack's top on. */
+  const unsigned top = vt_ld16 (core->xsave + 2) >> 11 & 7;
+  uint8_t        stack[128];
+  memcpy (stack, core->xsave + 32, sizeof stack);
+  for (unsigned i = 0; i < 8; i++)
+    memcpy (core->xsave + 32 + 16 * i, stack + 16 * ((i - top) & 7), 16);
+  vt_st16 (core->xsave + 2, vt_ld16 (core->xsave + 2) & 0xc7ff);
+  core->xsave[4] = 0xff;
+}
+
+/* Of XMM or MMX register @o. */
+static void
+get_bytes (const VtCore *core, const ZydisDecodedOperand *o, uint8_t to[REGISTER])
+{
+  const unsigned reg = (unsigned) ZydisRegisterGetId (o->reg.value);
+
+  if (is_vector (o))
+    get_register (core, reg, to);
+  else if (vt_unit_in_use (core) & VT_FEATURE_X87)
+    memcpy (to, core->xsave + 32 + 16 * ((reg - (vt_ld16 (core->xsave + 2) >> 11)) & 7), 8);
+  else
+    memset (to, 0, 8);
+}
+
+/* MASKMOVQ, MASKMOVDQU and VMASKMOVDQU: the bytes at DS:rDI whose mask's sign is set. */
 void
 vt_op_masked_bytes (VtCore *core, const VtInsn *insn)
 {
   const VtAccessSet       set = vt_mmu_data_set (core);
+  const bool              mmx = insn->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
+  const unsigned          n = mmx ? 8 : 16;
   const uint64_t          offset = core->gpr[VT_CPU_RDI] & vt_ones (insn->asize);
   ZydisDecodedInstruction whole;
   ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
   uint8_t                 data[REGISTER], mask[REGISTER];
   uint64_t                linear[16];
 
-  if (!decode (insn, &whole, operands) || !is_vector (&operands[0]) || !is_vector (&operands[1]))
+  if (!decode (insn, &whole, operands))
     vt_core_decline (core);
-  if (whole.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
+  if (mmx)
+    check_mmx (core);
+  else if (whole.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
     check_avx (core, 0);
   else if ((core->cr0 & VT_CR0_EM) || !(core->cr4 & VT_CR4_OSFXSR))
     vt_core_ud (core);
   else if (core->cr0 & VT_CR0_TS)
     vt_core_raise (core, VT_EXC_NM, 0);
-  get_register (core, (unsigned) ZydisRegisterGetId (operands[0].reg.value), data);
-  get_register (core, (unsigned) ZydisRegisterGetId (operands[1].reg.value), mask);
+  get_bytes (core, &operands[0], data);
+  get_bytes (core, &operands[1], mask);
   /* All is checked before the first byte is written. */
-  for (unsigned i = 0; i < 16; i++)
+  for (unsigned i = 0; i < n; i++)
     if (mask[i] & 0x80)
       {
         linear[i] = vt_seg_linear (core, insn->seg, (offset + i) & vt_ones (insn->asize), 1,
                                    VT_ACCESS_WRITE);
-        if (!is_ram (core, linear[i], set))
-          vt_core_decline (core);
+        vt_mmu_probe_write (core, linear[i], 1, set);
       }
-  for (unsigned i = 0; i < 16; i++)
+  for (unsigned i = 0; i < n; i++)
     if (mask[i] & 0x80)
       vt_mmu_store (core, linear[i], 1, data[i], set);
+  if (mmx)
+    enter_mmx (core);
 }

@@ -315,6 +315,7 @@ static const VtOp table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
   OP (VMASKMOVPD, masked, .arg = 2),
   OP (VPMASKMOVD, masked, .arg = 0),
   OP (VPMASKMOVQ, masked, .arg = 2),
+  OP (MASKMOVQ, masked_bytes),
   OP (MASKMOVDQU, masked_bytes),
   OP (VMASKMOVDQU, masked_bytes),
   OP (RDPKRU, rdpkru),
