@@ -183,7 +183,8 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
   if (run->done >= run->budget || see_requests (core, b))
     return nowhere;
   interpret (run, 1);
-  if (run->step != VT_STEP_DONE || run->done >= run->budget || core->rip != page + next.offset
+  if (run->step != VT_STEP_DONE || run->done >= run->budget || next.offset == VT_NOT_REACHED
+      || core->rip != page + next.offset
       || __atomic_load_n (&core->requests, __ATOMIC_RELAXED) || vt_core_awaited (core)
       || b->counts.flushes != flushes || core->mmu.fetch_epoch + core->mmu.local_epoch != epoch
       || !may_translate (core))
