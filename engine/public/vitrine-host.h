@@ -36,6 +36,7 @@ typedef struct
   double           instructions_per_second; /* Of kernel-mode guest code; 0: not measured. */
   int              api_version;             /* 12; 0: not known. */
   char           **capabilities; /* NULL-terminated; a leading '-' on those that are missing. */
+  gboolean         chosen; /* A machine with the CPU engine "auto" takes it. */
 } VitrineKvmReport;
 
 /* Opens /dev/kvm and runs a short loop of kernel-mode code: some tens of milliseconds. Any thread. */
@@ -45,6 +46,17 @@ VitrineKvmReport *vitrine_host_probe_kvm_at (const char *device);
 void              vitrine_kvm_report_free (VitrineKvmReport *report);
 /* "usable", "emulated", …: stable, not translated. */
 const char *vitrine_kvm_status_to_string (VitrineKvmStatus status);
+
+typedef struct
+{
+  /* Instructions per second of one loop: by this computer's processor itself, and by the processor in
+   * software (0: it doesn't run). */
+  double   native, software;
+  gboolean translated; /* In software; else interpreted. */
+} VitrineSpeed;
+
+/* Runs the loop for some tens of milliseconds. Any thread. */
+void vitrine_host_measure (VitrineSpeed *speed);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VitrineKvmReport, vitrine_kvm_report_free)
 

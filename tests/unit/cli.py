@@ -481,7 +481,7 @@ class Cli(unittest.TestCase):
     report = json.loads(done.stdout)
     self.assertEqual(report["healthy"], done.returncode == OK)
     checks = {c["id"]: c for c in report["checks"]}
-    self.assertLessEqual({"kvm", "bios", "vga-bios", "memory", "space", "display", "render"},
+    self.assertLessEqual({"kvm", "engine", "bios", "vga-bios", "memory", "space", "display", "render"},
                          set(checks))
     for check in checks.values():
       self.assertTrue(check["sentence"])
@@ -489,6 +489,12 @@ class Cli(unittest.TestCase):
         self.assertTrue(check["remedy"])
     self.assertIn(report["kvm"]["status"],
                   ("usable", "emulated", "forbidden", "busy", "absent", "broken"))
+    speeds = report["instructions-per-second"]
+    engine = report["cpu-engine"]
+    self.assertGreater(speeds["processor"], speeds["translate"] / 2)
+    self.assertIn(f"{speeds[engine] / 1e6:.0f} million", checks["engine"]["sentence"])
+    self.assertIn({"kvm": "KVM", "translate": "software"}[engine], checks["engine"]["sentence"])
+    self.assertEqual(engine, "kvm" if "instead" not in checks["kvm"]["sentence"] else "translate")
     self.assertEqual(checks["display"]["status"], "info")
     self.assertEqual(subprocess.run([PROGRAM, "has-display"], env=self.env).returncode, FAILED)
     text = subprocess.run([PROGRAM, "doctor"], env=self.env, capture_output=True, text=True,

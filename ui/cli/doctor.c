@@ -57,6 +57,32 @@ check_kvm (GPtrArray *checks, const VitrineKvmReport *report)
   add (checks, "kvm", health, g_strdup (report->sentence), g_strdup (report->remedy));
 }
 
+/* What machines run on, and what speed that is. */
+static void
+check_engine (GPtrArray *checks, const VitrineKvmReport *kvm, const VitrineSpeed *speed)
+{
+  const double there = kvm->chosen ? kvm->instructions_per_second : speed->software;
+  const double percent = MIN (100 * there / speed->native, 100);
+  g_autofree char *rate = g_strdup_printf (
+      _ ("%.0f million instructions per second, %.*f %% of what the processor itself does"), there / 1e6,
+      percent < 10 ? 1 : 0, percent);
+
+  if (there <= 0)
+    add (checks, "engine", HEALTH_PROBLEM,
+         g_strdup (_ ("Machines don't run: KVM can't be used, and this processor can't run them in software.")),
+         g_strdup (kvm->remedy));
+  else if (kvm->chosen)
+    add (checks, "engine", HEALTH_OK, g_strdup_printf (_ ("Machines run on KVM: %s."), rate), NULL);
+  else if (speed->translated)
+    add (checks, "engine", HEALTH_OK,
+         g_strdup_printf (_ ("Machines run in software, translated: %s."), rate), NULL);
+  else
+    add (checks, "engine", HEALTH_WARNING,
+         g_strdup_printf (_ ("Machines run in software, interpreted: %s."), rate),
+         g_strdup (_ ("Let Vitrine make memory executable, which something here denies it, such as a "
+                      "sandbox or SELinux; or use a processor with BMI2.")));
+}
+
 static void
 check_firmware (GPtrArray *checks, const char *id, const char *file, const char *what)
 {
@@ -174,7 +200,7 @@ check_render_node (GPtrArray *checks)
 }
 
 static void
-print_json (GPtrArray *checks, const VitrineKvmReport *kvm, bool healthy)
+print_json (GPtrArray *checks, const VitrineKvmReport *kvm, const VitrineSpeed *speed, bool healthy)
 {
   static const char *const names[] = { "ok", "info", "warning", "problem" };
   JsonBuilder             *builder = json_builder_new ();
@@ -206,6 +232,16 @@ print_json (GPtrArray *checks, const VitrineKvmReport *kvm, bool healthy)
   for (char **capability = kvm->capabilities; capability && *capability; capability++)
     json_builder_add_string_value (builder, *capability);
   json_builder_end_array (builder);
+  json_builder_end_object (builder);
+  vt_cli_json_string (builder, "cpu-engine", kvm->chosen ? "kvm" : "translate");
+  json_builder_set_member_name (builder, "instructions-per-second");
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "processor");
+  json_builder_add_double_value (builder, speed->native);
+  json_builder_set_member_name (builder, "kvm");
+  json_builder_add_double_value (builder, kvm->instructions_per_second);
+  json_builder_set_member_name (builder, "translate");
+  json_builder_add_double_value (builder, speed->software);
   json_builder_end_object (builder);
   json_builder_end_object (builder);
   vt_cli_print_json (builder);
@@ -246,7 +282,10 @@ vt_cli_doctor (const VtCommand *command, int argc, char **argv)
     return result;
   g_autoptr (GPtrArray) checks = g_ptr_array_new_with_free_func (check_free);
   g_autoptr (VitrineKvmReport) kvm = vitrine_host_probe_kvm ();
+  VitrineSpeed speed;
+  vitrine_host_measure (&speed);
   check_kvm (checks, kvm);
+  check_engine (checks, kvm, &speed);
   check_firmware (checks, "bios", "bios-256k.bin", _("The BIOS"));
   check_firmware (checks, "vga-bios", "vgabios-stdvga.bin", _("The graphics card's BIOS"));
   check_memory (checks);
@@ -257,7 +296,7 @@ vt_cli_doctor (const VtCommand *command, int argc, char **argv)
   for (guint i = 0; i < checks->len; i++)
     healthy = healthy && ((const Check *) checks->pdata[i])->health != HEALTH_PROBLEM;
   if (json)
-    print_json (checks, kvm, healthy);
+    print_json (checks, kvm, &speed, healthy);
   else
     print_text (checks);
   return healthy ? VT_EXIT_OK : VT_EXIT_DENIED;

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../speed.h"
 #include "probe-vm.h"
 
 /* Below this, kernel-mode code cannot be running in hardware: the slowest x86 that has
@@ -85,27 +86,35 @@ vt_kvm_set_error (GError **error, const char *device, VtKvmStep step, int err)
   return vt_set_error (error, codes[status], "%s %s", sentence, remedy);
 }
 
-/* Runs @n rounds of a two-instruction loop at privilege level 0; seconds, or a negative number. */
+/* Where things are in the page, beside the code. */
+#define END 0x700u /* Where it returns to: HLT. */
+#define BUFFER 0x800u
+#define STACK 0xf00u
+
+/* Runs @n rounds of the loop at privilege level 0; seconds, or a negative number. */
 static double
 probe_loop (VtKvmProbe *probe, uint32_t n)
 {
-  static const uint8_t code[] = {
-    0x49,       /* 1: dec ecx */
-    0x75, 0xfd, /*    jnz 1b  */
-    0xf4,       /*    hlt     */
+  const struct kvm_regs regs = {
+    .rip = VT_PROBE_BASE,
+    .rdi = n,
+    .rsi = VT_PROBE_BASE + BUFFER,
+    .rsp = VT_PROBE_BASE + STACK,
+    .rflags = 2,
   };
-  const struct kvm_regs regs = { .rip = VT_PROBE_BASE, .rcx = n, .rflags = 2 };
-  struct kvm_sregs      sregs;
+  struct kvm_sregs sregs;
 
-  memcpy (probe->page, code, sizeof code);
+  memcpy (probe->page, vt_speed_code, (size_t) (vt_speed_code_end - vt_speed_code));
+  probe->page[END] = 0xf4;
+  vt_st32 (probe->page + STACK, VT_PROBE_BASE + END);
   if (!vt_kvm_probe_flat (probe, &sregs) || ioctl (probe->cpu, KVM_SET_SREGS, &sregs) < 0
       || ioctl (probe->cpu, KVM_SET_REGS, &regs) < 0)
     return -1;
 
-  const int64_t start = vt_clock_now (vt_clock_host ());
+  const int64_t start = vt_speed_now ();
   if (vt_kvm_ioctl (probe->cpu, KVM_RUN, NULL) < 0 || probe->run->exit_reason != KVM_EXIT_HLT)
     return -1;
-  return (double) (vt_clock_now (vt_clock_host ()) - start) / (double) VT_NS_PER_SEC;
+  return (double) (vt_speed_now () - start) / (double) VT_NS_PER_SEC;
 }
 
 /* Instructions per second, 0 where guest code does not run at all. */
@@ -116,8 +125,8 @@ measure (int kvm, int vm)
   double     speed = 0;
 
   if (vt_kvm_probe_init (&probe, kvm, vm))
-    /* The first round also warms the page tables; a round that took 5 ms is long enough to trust. */
-    for (uint32_t n = 2000; n <= 2000u * 1000 * 100; n *= 10)
+    /* The first round also warms the page tables. */
+    for (uint32_t n = VT_SPEED_LEAST; n <= VT_SPEED_MOST / 4; n *= 4)
       {
         const double seconds = probe_loop (&probe, n);
         if (seconds < 0)
@@ -125,8 +134,8 @@ measure (int kvm, int vm)
             speed = 0;
             break;
           }
-        speed = 2.0 * n / MAX (seconds, 1e-9);
-        if (seconds >= 0.005)
+        speed = VT_SPEED_INSNS * n / MAX (seconds, 1e-9);
+        if (seconds * VT_NS_PER_SEC >= VT_SPEED_NS)
           break;
       }
   vt_kvm_probe_finish (&probe);
@@ -226,7 +235,8 @@ vitrine_host_probe_kvm_at (const char *device)
   VitrineKvmReport *report = look (device);
 
   /* As "auto" chooses (vcpu.c). */
-  if (report->status != VITRINE_KVM_USABLE)
+  report->chosen = vt_kvm_has_hardware () && report->instructions_per_second > 0;
+  if (!report->chosen)
     {
       g_autofree char *reason = report->sentence;
       report->sentence = g_strconcat (reason, " Machines run in software instead.", NULL);
