@@ -121,12 +121,13 @@ bucket (VtBlocks *b, uint64_t rip, unsigned mode)
 }
 
 VtBlock *
-vt_blocks_find (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode)
+vt_blocks_find (VtBlocks *b, const VtCode *code)
 {
-  for (uint32_t n = *bucket (b, rip, mode); n != VT_NO_BLOCK; n = vt_block (b, n)->next_hash)
+  for (uint32_t n = *bucket (b, code->rip, code->mode); n != VT_NO_BLOCK; n = vt_block (b, n)->next_hash)
     {
       VtBlock *block = vt_block (b, n);
-      if (block->rip == rip && block->page == page && block->mode == mode)
+      if (block->rip == code->rip && block->page == code->page && block->page_rip == code->page_rip
+          && block->mode == code->mode)
         return block;
     }
   return NULL;

@@ -62,17 +62,18 @@ typedef struct
   uint64_t target;
   uint32_t block; /* That it is part of. */
   uint32_t patch; /* The displacement of the jump to be aimed, or 0: it may not be. */
-  uint8_t  mode;  /* Of the target's. */
+  uint16_t mode;  /* Of the target's. */
 } VtBlockLink;
 
 typedef struct
 {
   uint64_t rip;
+  uint64_t page_rip;    /* Of the page's first byte: RIP less the block's offset in the page. */
   uint8_t *page;        /* Of the host. */
   uint32_t host, dead_host; /* Its entry, and the way out when it's dead. */
   uint32_t first, n;    /* Of insns[]; one more stands for the end. */
   uint32_t next_hash, next_page;
-  uint8_t  mode;        /* VT_MODE_* */
+  uint16_t mode;        /* VT_MODE_* */
   bool     units, dead;
 } VtBlock;
 
@@ -98,11 +99,26 @@ typedef struct
 
 typedef struct VtGuestInsn VtGuestInsn; /* make.h */
 
+/* The code that a block is made of, or looked for. */
+typedef struct
+{
+  uint64_t rip;
+  uint64_t page_rip; /* Of the page's first byte. */
+  uint8_t *page;     /* Of the host. */
+  unsigned mode;
+} VtCode;
+
+static inline bool
+vt_code_holds (const VtCode *code, uint64_t rip)
+{
+  return rip - code->page_rip < VT_PAGE;
+}
+
 /* Where no block can begin: its first instruction is the interpreter's. Good until any page under watch is
  * written. */
 typedef struct
 {
-  uint64_t       rip;
+  uint64_t       rip, page_rip;
   const uint8_t *page; /* NULL: empty. */
   unsigned       mode;
 } VtBarren;
@@ -120,7 +136,8 @@ struct VtBlocks
   VtExecutable area;
   VtEmit       emit;
   ZydisDecoder decoder;
-  VtGuestInsn *guest; /* VT_BLOCK_INSNS of them, of the block that is being made, and one to look ahead. */
+  VtCode       code;  /* That is being translated, */
+  VtGuestInsn *guest; /* and VT_BLOCK_INSNS instructions of it, and one to look ahead. */
 
   /* Sites, and their code: for the read and write table of each set, and for those that miss. */
   uint32_t n_sites, site_fill[2 * VT_SETS], site_miss;
@@ -131,7 +148,7 @@ struct VtBlocks
   VtBarren    barren[VT_BARREN];
 
   /* The modes that have a jump table. */
-  uint8_t  jump_mode[VT_JUMP_MODES];
+  uint16_t jump_mode[VT_JUMP_MODES];
   unsigned n_jump_modes;
   /* Entries filled since the last clearing; beyond VT_JUMPS_FILLED: not recorded, clear all. */
   unsigned n_jumps_filled[VT_JUMP_MODES];
@@ -154,7 +171,7 @@ struct VtBlocks
 
 /* blocks.c */
 VtBlocks *vt_blocks_new (VtCore *core); /* NULL: this host can't. */
-VtBlock  *vt_blocks_find (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode);
+VtBlock  *vt_blocks_find (VtBlocks *b, const VtCode *code);
 /* The page's blocks are dead from here on. */
 void vt_blocks_page_written (VtBlocks *b, const uint8_t *page);
 /* The page at @gpa, which is of RAM and is @page in the host, under watch. Returns: NULL where it isn't. */
@@ -185,19 +202,20 @@ vt_block_link (const VtBlocks *b, uint32_t n)
 /* jump.c: the jump tables. The number of a mode's; VT_JUMP_MODES: there are no more, flush. */
 unsigned vt_jump_table (VtBlocks *b, unsigned mode);
 void     vt_jump_update (VtBlocks *b); /* Forgets what may no longer be where it was. */
-void     vt_jump_fill (VtBlocks *b, const VtBlock *block, bool global);
+/* @block is where @target leads to, and @linear its linear address. */
+void vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linear, bool global);
 
 static inline unsigned
-vt_jump_index (uint64_t rip)
+vt_jump_index (uint64_t target)
 {
-  return rip % VT_JUMPS;
+  return target % VT_JUMPS;
 }
 
 void vt_sites_begin (VtBlocks *b); /* site.c: there are none, and their code is written. */
 
-/* make.c: translates the code at @rip, in @page, which is at @gpa, for @mode. Returns: NULL where there is
- * nothing to translate: the instruction is to be interpreted. */
-VtBlock *vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mode);
+/* make.c: translates @code, whose page is at @gpa. Returns: NULL where there is nothing to translate: the
+ * instruction is to be interpreted. */
+VtBlock *vt_block_make (VtBlocks *b, const VtCode *code, VtGpa gpa);
 
 /* enter.c: from the host's state to the guest's and back. */
 void vt_block_enter (VtCore *core, uint64_t target);

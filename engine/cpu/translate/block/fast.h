@@ -8,13 +8,13 @@
 
 typedef struct VtBlocks VtBlocks; /* block/blocks.h: a core's translated code. */
 
-/* Where indirect and far-reaching jumps go: by the low bits of the target's RIP, for each mode. */
+/* Where indirect and far-reaching jumps go: by the low bits of the target, for each mode. */
 #define VT_JUMPS 4096u
-#define VT_JUMP_MODES 4u
+#define VT_JUMP_MODES 16u
 
 typedef struct
 {
-  uint64_t check; /* The negative of the target's RIP. */
+  uint64_t check; /* The negative of the target: RIP, with the code segment's base (code_key). */
   uint64_t host;  /* Its block's code. */
 } VtJump;
 

@@ -58,19 +58,18 @@ read_by (const VtGuestInsn *g)
 
 /* Which flags code at @rip may read before it writes them. */
 static uint32_t
-read_ahead (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode)
+read_ahead (VtBlocks *b, uint64_t rip)
 {
-  const uint64_t first = rip & ~VT_PAGE_OFFSET;
-  uint32_t       dead = 0, live = 0;
+  uint32_t dead = 0, live = 0;
 
   for (unsigned i = 0; i < AHEAD && dead != ALL; i++)
     {
       VtGuestInsn *g = &b->guest[VT_BLOCK_INSNS];
-      if (rip - first >= VT_PAGE || !vt_guest_decode (b, rip, page, mode, g))
+      if (!vt_code_holds (&b->code, rip) || !vt_guest_decode (b, rip, g))
         return ALL & ~dead;
       live |= read_by (g) & ~dead;
       dead |= written (g) & ~live;
-      if (g->kind == VT_KIND_JMP && g->target && (g->target ^ first) < VT_PAGE)
+      if (g->kind == VT_KIND_JMP && g->target && vt_code_holds (&b->code, g->target))
         rip = g->target;
       else if (vt_guest_ends (g) || g->kind == VT_KIND_JCC || g->kind == VT_KIND_COUNT)
         return ALL & ~dead;
@@ -80,11 +79,11 @@ read_ahead (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode)
   return ALL & ~dead;
 }
 
-/* What is read where instruction @g leads out of the block, or to. */
+/* What is read at @target, where an instruction leads out of the block, or to. */
 static uint32_t
-read_there (VtBlocks *b, const VtGuestInsn *g, uint64_t target, const uint8_t *page, unsigned mode)
+read_there (VtBlocks *b, uint64_t target)
 {
-  return (target ^ g->rip) < VT_PAGE ? read_ahead (b, target, page, mode) : ALL;
+  return vt_code_holds (&b->code, target) ? read_ahead (b, target) : ALL;
 }
 
 /* Whether the flags in front of instruction @i depend on those behind it: there's an access, or a jump, which
@@ -104,7 +103,7 @@ matters (const VtBlocks *b, unsigned i)
 }
 
 void
-vt_flags_plan (VtBlocks *b, const uint8_t *page, unsigned mode, unsigned n)
+vt_flags_plan (VtBlocks *b, unsigned n)
 {
   uint32_t live = ALL;
 
@@ -115,11 +114,11 @@ vt_flags_plan (VtBlocks *b, const uint8_t *page, unsigned mode, unsigned n)
       const bool   direct = (g->kind == VT_KIND_JMP || g->kind == VT_KIND_CALL) && g->target;
 
       if (i == n - 1 && !vt_guest_ends (g) && matters (b, i))
-        live = read_there (b, g, g->next, page, mode);
+        live = read_there (b, g->next);
       if (direct)
-        live = matters (b, i) ? read_there (b, g, g->target, page, mode) : ALL;
+        live = matters (b, i) ? read_there (b, g->target) : ALL;
       else if (jumps && live != ALL)
-        live |= matters (b, i) ? read_there (b, g, g->target, page, mode) : ALL;
+        live |= matters (b, i) ? read_there (b, g->target) : ALL;
       live = (live & ~written (g)) | read_by (g);
       g->flags_live = live != 0;
     }

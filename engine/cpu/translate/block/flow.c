@@ -40,7 +40,7 @@ next_mode (const VtMake *make)
 uint32_t
 vt_make_link (VtMake *make, uint64_t target, unsigned mode)
 {
-  const VtBlockLink link = { .target = target, .block = make->number, .mode = (uint8_t) mode };
+  const VtBlockLink link = { .target = target, .block = make->number, .mode = (uint16_t) mode };
 
   g_array_append_val (make->b->links, link);
   return make->b->links->len - 1;
@@ -52,7 +52,7 @@ vt_make_branch (VtMake *make, uint64_t target)
   VtEmit        *e = make->e;
   const uint32_t n = vt_make_link (make, target, next_mode (make)), exit = vt_exit (VT_EXIT_LINK, n);
 
-  if ((target ^ make->block.rip) < VT_PAGE)
+  if (vt_code_holds (&make->b->code, target))
     {
       const uint32_t where = vt_emit_jmp (e);
       vt_block_link (make->b, n)->patch = where;
@@ -88,7 +88,7 @@ vt_make_jcc (VtMake *make, const VtGuestInsn *g)
     emit_poll (make);
   const uint32_t where = vt_emit_jcc (make->e, g->insn.op->arg);
 
-  if ((g->target ^ make->block.rip) < VT_PAGE)
+  if (vt_code_holds (&make->b->code, g->target))
     {
       /* In the page: the conditional jump itself will go there. */
       const uint32_t n = vt_make_link (make, g->target, next_mode (make));

@@ -196,14 +196,14 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
 }
 
 bool
-vt_guest_decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, VtGuestInsn *g)
+vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
 {
-  const unsigned at = (unsigned) (rip & VT_PAGE_OFFSET);
+  const unsigned at = (unsigned) (rip - b->code.page_rip);
   const unsigned n = MIN ((unsigned) VT_PAGE - at, ZYDIS_MAX_INSTRUCTION_LENGTH);
   uint8_t        bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
 
   /* The guest may be writing it: what is decoded is what is translated. */
-  memcpy (bytes, page + at, n);
+  memcpy (bytes, b->code.page + at, n);
   if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&b->decoder, bytes, n, &g->zydis, g->operands)))
     return false;
   g->memory = NULL;
@@ -212,6 +212,6 @@ vt_guest_decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, 
   g->next = rip + g->zydis.length;
   g->target = 0;
   vt_insn_take (&g->insn, &g->zydis, g->operands, ZYDIS_MACHINE_MODE_LONG_64, bytes);
-  g->kind = (uint8_t) kind_of (b, g, mode);
+  g->kind = (uint8_t) kind_of (b, g, b->code.mode);
   return true;
 }

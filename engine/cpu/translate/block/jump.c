@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The jump tables: from a target's RIP to its block, while the page that it's in is where it was. One for
+ * The jump tables: from a target to its block, while the page that it's in is where it was. One for
  * each mode, so that the mode need not be compared: and so the kernel's, whose pages are global, outlasts a
  * change of the address space.
  */
@@ -38,7 +38,7 @@ vt_jump_table (VtBlocks *b, unsigned mode)
       return i;
   if (n == VT_JUMP_MODES)
     return n;
-  b->jump_mode[n] = (uint8_t) mode;
+  b->jump_mode[n] = (uint16_t) mode;
   b->n_jump_modes++;
   b->n_jumps_filled[n] = VT_JUMPS_FILLED + 1; /* Nobody knows what is in there. */
   clear_table (b, n);
@@ -61,9 +61,9 @@ vt_jump_update (VtBlocks *b)
 }
 
 void
-vt_jump_fill (VtBlocks *b, const VtBlock *block, bool global)
+vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linear, bool global)
 {
-  const unsigned table = vt_jump_table (b, block->mode), n = vt_jump_index (block->rip);
+  const unsigned table = vt_jump_table (b, block->mode), n = vt_jump_index (target);
   unsigned      *filled = &b->n_jumps_filled[table];
 
   if (*filled < VT_JUMPS_FILLED)
@@ -71,9 +71,9 @@ vt_jump_fill (VtBlocks *b, const VtBlock *block, bool global)
   if (*filled <= VT_JUMPS_FILLED)
     ++*filled;
   b->jump_local[table] |= !global;
-  vt_mmu_note_fetch (&b->core->mmu, block->rip);
+  vt_mmu_note_fetch (&b->core->mmu, linear);
   b->core->jump[table][n] = (VtJump){
-    .check = -block->rip,
+    .check = -target,
     .host = (uint64_t) (uintptr_t) (b->area.execute + block->host),
   };
 }

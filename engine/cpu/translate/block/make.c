@@ -69,7 +69,7 @@ add_insn (VtMake *make, uint64_t rip, bool inside)
     .host = make->e->at,
     .block = make->number,
     /* The end of a block may be the page's. */
-    .offset = (uint16_t) (rip - (make->block.rip & ~VT_PAGE_OFFSET)),
+    .offset = (uint16_t) (rip - make->block.page_rip),
     .inside = inside,
   };
 
@@ -126,14 +126,14 @@ emit_insn (VtMake *make, const VtGuestInsn *g)
 
 /* Returns: how many instructions the block gets. */
 static unsigned
-decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, bool *units)
+decode (VtBlocks *b, bool *units)
 {
-  const uint64_t first = rip & ~VT_PAGE_OFFSET;
+  const unsigned most = b->code.mode & VT_MODE_SINGLE ? SINGLE_INSNS : VT_BLOCK_INSNS;
+  uint64_t       rip = b->code.rip;
   unsigned       n = 0;
 
   *units = false;
-  while (n < (mode & VT_MODE_SINGLE ? SINGLE_INSNS : VT_BLOCK_INSNS) && rip - first < VT_PAGE
-         && vt_guest_decode (b, rip, page, mode, &b->guest[n]))
+  while (n < most && vt_code_holds (&b->code, rip) && vt_guest_decode (b, rip, &b->guest[n]))
     {
       const VtGuestInsn *g = &b->guest[n++];
       if (g->kind == VT_KIND_PLAIN && g->use.needs != VT_NEEDS_NOTHING)
@@ -146,40 +146,45 @@ decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, bool *uni
 }
 
 VtBlock *
-vt_block_make (VtBlocks *b, uint64_t rip, uint8_t *page, VtGpa gpa, unsigned mode)
+vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
 {
-  VtStub    stub[VT_BLOCK_STUBS];
-  VtMake    make = { .b = b, .e = &b->emit, .mode = (uint8_t) mode, .stub = stub };
-  VtBarren *barren = &b->barren[(rip ^ rip >> 10) % VT_BARREN];
-  bool      units, on = true;
+  const uint64_t rip = from->rip;
+  const unsigned mode = from->mode;
+  VtStub         stub[VT_BLOCK_STUBS];
+  VtMake         make = { .b = b, .e = &b->emit, .mode = (uint16_t) mode, .stub = stub };
+  VtBarren      *barren = &b->barren[(rip ^ rip >> 10) % VT_BARREN];
+  bool           units, on = true;
 
-  if (barren->rip == rip && barren->page == page && barren->mode == mode)
+  if (barren->rip == rip && barren->page == from->page && barren->page_rip == from->page_rip
+      && barren->mode == mode)
     return NULL;
   if (b->emit.at + VT_BLOCK_BYTES > b->emit.end || vt_jump_table (b, mode & ~VT_MODE_SINGLE) >= VT_JUMP_MODES
       || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS
       || b->n_sites + 2 * VT_BLOCK_INSNS > VT_SITES)
     vt_blocks_flush (b);
-  VtCodePage *code = vt_blocks_page (b, gpa, page);
+  VtCodePage *code = vt_blocks_page (b, gpa, from->page);
   if (code == NULL || !code->settled)
     return NULL;
-  const unsigned n = decode (b, rip, page, mode, &units);
+  b->code = *from;
+  const unsigned n = decode (b, &units);
   /* A block that would leave at once is none. */
   if (n == 0 || b->guest[0].kind == VT_KIND_INTERPRET || b->guest[0].kind == VT_KIND_LAST)
     {
-      *barren = (VtBarren){ .rip = rip, .page = page, .mode = mode };
+      *barren = (VtBarren){ .rip = rip, .page_rip = from->page_rip, .page = from->page, .mode = mode };
       return NULL;
     }
 
-  vt_flags_plan (b, page, mode, n);
+  vt_flags_plan (b, n);
   vt_group_plan (b, (mode & VT_MODE_SINGLE) || b->core->strict ? 0 : n);
   make.number = b->blocks->len;
   make.block = (VtBlock){
     .rip = rip,
-    .page = page,
+    .page_rip = from->page_rip,
+    .page = from->page,
     .host = b->emit.at,
     .first = b->insns->len,
     .n = n,
-    .mode = (uint8_t) mode,
+    .mode = (uint16_t) mode,
     .units = units,
   };
   if (units)

@@ -54,9 +54,9 @@ struct VtGuestInsn
   int32_t                 group_low;
 };
 
-/* guest.c: decodes what is at @rip of @page. Returns: false where that is no whole instruction of this page,
+/* guest.c: decodes what is at @rip of b->code. Returns: false where that is no whole instruction of its page,
  * or none at all. */
-bool vt_guest_decode (VtBlocks *b, uint64_t rip, const uint8_t *page, unsigned mode, VtGuestInsn *out);
+bool vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *out);
 
 /* Whether nothing of the block comes behind it. */
 static inline bool
@@ -76,7 +76,7 @@ vt_guest_accesses (const VtGuestInsn *g)
 }
 
 /* flags.c: sets flags_live of the block's @n instructions. */
-void vt_flags_plan (VtBlocks *b, const uint8_t *page, unsigned mode, unsigned n);
+void vt_flags_plan (VtBlocks *b, unsigned n);
 /* group.c: sets what is the group's. */
 void vt_group_plan (VtBlocks *b, unsigned n);
 
@@ -125,7 +125,7 @@ typedef struct
   VtBlock   block;
   uint32_t  number; /* The block's. */
   uint32_t  insn;   /* The present instruction's. */
-  uint8_t   mode;
+  uint16_t  mode;
   unsigned  n_stubs;
   VtStub   *stub; /* VT_BLOCK_STUBS of them. */
 } VtMake;

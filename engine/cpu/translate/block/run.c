@@ -99,19 +99,22 @@ static VtBlock *
 find (VtCore *core, VtBlocks *b, unsigned mode)
 {
   const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
-  const uint64_t    linear = core->rip & ~VT_PAGE_OFFSET;
+  const uint64_t    linear = core->rip, tag = linear & ~VT_PAGE_OFFSET;
   const VtTlbEntry *entry =
-      &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[linear / VT_PAGE % VT_TLB_ENTRIES];
+      &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[tag / VT_PAGE % VT_TLB_ENTRIES];
 
   vt_jump_update (b);
-  if (entry->tag != linear)
+  if (entry->tag != tag)
     return NULL;
-  uint8_t *page = (uint8_t *) (uintptr_t) (linear + entry->addend);
-  VtBlock *block = vt_blocks_find (b, core->rip, page, mode);
+  const VtCode code = { .rip = core->rip,
+                        .page_rip = core->rip - (linear & VT_PAGE_OFFSET),
+                        .page = (uint8_t *) (uintptr_t) (tag + entry->addend),
+                        .mode = mode };
+  VtBlock     *block = vt_blocks_find (b, &code);
   if (block == NULL)
-    block = vt_block_make (b, core->rip, page, entry->info & ~VT_PAGE_OFFSET, mode);
+    block = vt_block_make (b, &code, entry->info & ~VT_PAGE_OFFSET);
   if (block && !(mode & VT_MODE_SINGLE))
-    vt_jump_fill (b, block, (entry->info & VT_TLB_GLOBAL) != 0);
+    vt_jump_fill (b, block, core->rip, linear, (entry->info & VT_TLB_GLOBAL) != 0);
   return block;
 }
 
@@ -173,7 +176,7 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
   VtBlocks          *b = run->b;
   const VtBlockInsn  insn = *vt_block_insn (b, n), next = *vt_block_insn (b, n + 1);
   const VtBlock     *block = vt_block (b, insn.block);
-  const uint64_t     page = block->rip & ~VT_PAGE_OFFSET;
+  const uint64_t     page = block->page_rip;
   const uint64_t     flushes = b->counts.flushes;
   const uint64_t     epoch = core->mmu.fetch_epoch + core->mmu.local_epoch;
 
