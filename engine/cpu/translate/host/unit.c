@@ -222,15 +222,17 @@ prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
     return;
   used = slot->use.gprs;
   const bool uses_rsp = (used >> VT_CPU_RSP & 1) != 0;
+  /* In 16-bit code the operand-size prefix says the opposite (CRC32). */
+  const bool word = decoder.stack_width == ZYDIS_STACK_WIDTH_16 && used != 0;
   if (slot->use.size && (slot->base = free_register (&used)) == VT_NO_REG)
     return;
   if (uses_rsp && (slot->stand_in = free_register (&used)) == VT_NO_REG)
     return;
-  if (slot->use.size || uses_rsp)
+  if (slot->use.size || uses_rsp || word)
     length = encode (slot, &instruction, operands, code);
   else
     {
-      /* Without memory the bytes mean the same in 64-bit mode. */
+      /* The bytes mean the same in 64-bit mode. */
       length = insn->length;
       memcpy (code, insn->bytes, length);
     }
