@@ -15,6 +15,8 @@
 
 #define FEATURES 8u
 #define VECTORS 0xe4u /* AVX, and AVX-512's three. */
+#define USER32_CS 0x23u /* Linux's, for programs of 32 bits. */
+#define USER_DS 0x2bu
 
 static struct
 {
@@ -56,6 +58,9 @@ enter_cb (int signal, siginfo_t *info, void *context)
     at->uc_mcontext.gregs[frame_order[i]] = (greg_t) native.in->gpr[i];
   at->uc_mcontext.gregs[REG_RIP] = (greg_t) native.in->rip;
   at->uc_mcontext.gregs[REG_EFL] = (greg_t) (native.in->flags | VT_FLAG_IF);
+  if (native.in->narrow)
+    at->uc_mcontext.gregs[REG_CSGSFS] =
+        (greg_t) (((uint64_t) at->uc_mcontext.gregs[REG_CSGSFS] & ~UINT64_C (0xffff)) | USER32_CS);
   /* The legacy area, with the kernel's own words at its end kept. */
   memcpy (at->uc_mcontext.fpregs, native.in->legacy, 416);
   if (vt_ld32 ((uint8_t *) at->uc_mcontext.fpregs + 464) == 0x46505853) /* FP_XSTATE_MAGIC1 */
@@ -118,11 +123,15 @@ host_native_run (void *signal_stack, const HostOutcome *in, HostOutcome *out)
   for (unsigned i = 0; i < G_N_ELEMENTS (signals); i++)
     sigaction (signals[i], &leave, &before[i]);
   sigaction (SIGUSR1, &enter, &before_enter);
+  if (in->narrow)
+    __asm__ volatile("movl %0, %%ds\n movl %0, %%es" : : "r"(USER_DS));
   native.in = in;
   native.out = out;
   if (sigsetjmp (native.back, 1) == 0)
     raise (SIGUSR1);
   __asm__ volatile("cld");
+  if (in->narrow)
+    __asm__ volatile("movl %0, %%ds\n movl %0, %%es" : : "r"(0));
   for (unsigned i = 0; i < G_N_ELEMENTS (signals); i++)
     sigaction (signals[i], &before[i], NULL);
   sigaction (SIGUSR1, &before_enter, NULL);

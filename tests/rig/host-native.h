@@ -14,6 +14,7 @@
 typedef struct
 {
   uint64_t gpr[16], rip, flags, cr2;
+  bool     narrow; /* In: in the host's flat 32-bit code segment. */
   unsigned vector, error; /* Vector 256: none. */
   uint64_t features;      /* The parts of @image beyond SSE that are not in their initial state; of an outcome, all. */
   union

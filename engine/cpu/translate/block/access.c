@@ -24,15 +24,19 @@ vt_guest_mem (const VtGuestInsn *g)
        .base = insn->base == VT_REG_RIP || insn->base == VT_NO_REG ? VT_NONE : insn->base,
        .index = insn->index == VT_NO_REG ? VT_NONE : insn->index,
        .scale = insn->scale ? insn->scale : 1,
-       .seg = insn->seg >= VT_CPU_FS ? insn->seg : VT_NONE,
-       .narrow = insn->asize == 4,
+       .seg = insn->seg >= VT_CPU_FS || (vt_guest_is_narrow (g) && (!g->flat || insn->seg == VT_CPU_CS))
+                  ? insn->seg
+                  : VT_NONE,
+       .narrow = insn->asize <= 4,
+       .word = insn->asize == 2,
        .disp = (uint64_t) insn->disp,
   };
 
   if (insn->base == VT_REG_RIP)
     m.disp += g->next;
   if (m.narrow && m.base == VT_NONE && m.index == VT_NONE)
-    m.disp = (uint32_t) m.disp;
+    m.disp &= vt_ones (insn->asize);
+  m.limited = vt_guest_is_narrow (g) && m.seg != VT_NONE;
   return m;
 }
 
@@ -56,9 +60,9 @@ simple (VtGuestMem m)
   return (VtHostMem){ .base = m.base, .index = m.index, .scale = m.scale, .disp = (int32_t) m.disp };
 }
 
-/* @to: the linear address, whatever it's made of; S is used. */
+/* @to: the linear address of @size bytes, whatever it's made of; S is used. */
 static void
-emit_linear (VtMake *make, unsigned to, VtGuestMem m)
+emit_linear (VtMake *make, unsigned to, VtGuestMem m, unsigned size, bool write)
 {
   VtEmit   *e = make->e;
   VtHostMem mem = { .base = m.base, .index = m.index, .scale = m.scale, .disp = (int32_t) m.disp };
@@ -73,7 +77,11 @@ emit_linear (VtMake *make, unsigned to, VtGuestMem m)
         vt_emit_load (e, true, mem.index = VT_S, VT_AT_GPR (m.index));
       vt_emit_lea (e, !m.narrow, to, mem);
     }
-  if (m.seg != VT_NONE)
+  if (m.word)
+    vt_emit_extend16 (e, to, to);
+  if (m.limited)
+    vt_narrow_linear (make, to, m.seg, size, write);
+  else if (m.seg != VT_NONE)
     {
       vt_emit_load (e, true, VT_S,
                     VT_AT_CORE (offsetof (VtCore, seg) + m.seg * sizeof (VtCpuSegment)
@@ -143,7 +151,7 @@ access_flagless (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned
 
   if (vt_guest_mem_simple (m))
     return access_simple (make, simple (m), size, table, wanted);
-  emit_linear (make, VT_G, m);
+  emit_linear (make, VT_G, m, size, write);
   emit_entry (make, VT_G);
   vt_emit_lea (e, true, VT_T,
                (VtHostMem){ .base = VT_G, .index = VT_NONE, .disp = (int32_t) size - 1 });
@@ -215,7 +223,7 @@ access_site (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wan
       return (VtAccess){ .mem = { .base = mem.base, .index = VT_S, .scale = 1, .disp = mem.disp },
                          .free = { VT_T, VT_G } };
     }
-  emit_linear (make, VT_T, m);
+  emit_linear (make, VT_T, m, size, write);
   vt_emit_mov (e, VT_S, VT_T);
   add_site_stub (make, &site, vt_make_range (make, &site, VT_S, size), write,
                  (VtHostMem){ .base = VT_NONE, .index = VT_NONE });

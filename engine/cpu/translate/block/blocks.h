@@ -94,6 +94,14 @@ typedef struct
 #define VT_MODE_SSE 0x08u
 #define VT_MODE_AVX 0x10u
 #define VT_MODE_AVX512 0x20u
+/* Outside of 64-bit mode, what Zydis knows the mode by (ZydisMachineMode); */
+#define VT_MODE_DECODE 0x0700u
+#define VT_MODE_DECODE_SHIFT 8
+/* whether the stack pointer is ESP; whether the code segment ends at 4 GiB, or at 64 KiB or beyond; */
+#define VT_MODE_STACK32 0x0800u
+#define VT_MODE_CODE_4G 0x1000u
+/* and whether DS, ES and SS begin at 0, end at 4 GiB, and may be read and written. */
+#define VT_MODE_FLAT 0x2000u
 /* A short block without groups, which only a group's leader goes to; where it leads, there are groups again. */
 #define VT_MODE_SINGLE 0x80u
 
@@ -106,6 +114,7 @@ typedef struct
   uint64_t page_rip; /* Of the page's first byte. */
   uint8_t *page;     /* Of the host. */
   unsigned mode;
+  uint64_t last;     /* The segment ends there. */
 } VtCode;
 
 static inline bool
@@ -197,6 +206,28 @@ static inline VtBlockLink *
 vt_block_link (const VtBlocks *b, uint32_t n)
 {
   return &g_array_index (b->links, VtBlockLink, n);
+}
+
+/* mode.c */
+/* The mode that the core is in. */
+unsigned vt_mode_of (const VtCore *core);
+/* Whether code of the present segment can be translated. */
+bool vt_mode_fits (const VtCore *core);
+/* The last RIP that code may have. */
+uint64_t vt_mode_last (unsigned mode);
+/* Puts what translated code wants to know of the segments into core->fast. */
+void vt_mode_enter (VtCore *core);
+
+static inline bool
+vt_mode_is_narrow (unsigned mode)
+{
+  return (mode & VT_MODE_DECODE) != 0;
+}
+
+static inline uint64_t
+vt_mode_code_key (const VtCore *core)
+{
+  return core->code_bits == 64 ? 0 : core->seg[VT_CPU_CS].base << 32;
 }
 
 /* jump.c: the jump tables. The number of a mode's; VT_JUMP_MODES: there are no more, flush. */

@@ -4,6 +4,7 @@
  */
 #include "emit.h"
 
+#define OPERAND_SIZE 0x66u
 #define REX 0x40u
 #define REX_W 8u
 #define REX_R 4u
@@ -72,8 +73,38 @@ emit_op (VtEmit *e, bool wide, unsigned opcode, unsigned reg, VtHostMem mem)
     vt_emit8 (e, 0x65);
   if (rex)
     vt_emit8 (e, REX | rex);
-  vt_emit8 (e, opcode);
+  if (opcode > 0xff)
+    vt_emit8 (e, 0x0f);
+  vt_emit8 (e, opcode & 0xff);
   emit_operand (e, reg, mem);
+}
+
+void
+vt_emit_load_sized (VtEmit *e, unsigned size, unsigned reg, VtHostMem mem)
+{
+  emit_op (e, size == 8, size == 2 ? 0x0fb7 : 0x8b, reg, mem);
+}
+
+void
+vt_emit_store_sized (VtEmit *e, unsigned size, unsigned reg, VtHostMem mem)
+{
+  if (size == 2)
+    vt_emit8 (e, OPERAND_SIZE);
+  emit_op (e, size == 8, 0x89, reg, mem);
+}
+
+void
+vt_emit_store_imm_sized (VtEmit *e, unsigned size, VtHostMem mem, int32_t value)
+{
+  if (size == 2)
+    vt_emit8 (e, OPERAND_SIZE);
+  emit_op (e, size == 8, 0xc7, 0, mem);
+  vt_emit8 (e, value & 0xff);
+  vt_emit8 (e, value >> 8 & 0xff);
+  if (size == 2)
+    return;
+  vt_emit8 (e, value >> 16 & 0xff);
+  vt_emit8 (e, value >> 24 & 0xff);
 }
 
 void
@@ -152,6 +183,46 @@ vt_emit_mov (VtEmit *e, unsigned to, unsigned from)
   vt_emit8 (e, REX | REX_W | (from >= 8 ? REX_R : 0) | (to >= 8 ? REX_B : 0));
   vt_emit8 (e, 0x89);
   vt_emit8 (e, 0xc0 | (from & 7) << 3 | (to & 7));
+}
+
+/* Of two registers, the first in ModRM's field. */
+static void
+emit_registers (VtEmit *e, bool wide, unsigned opcode, unsigned reg, unsigned rm)
+{
+  const unsigned rex = (wide ? REX_W : 0) | (reg >= 8 ? REX_R : 0) | (rm >= 8 ? REX_B : 0);
+
+  if (rex)
+    vt_emit8 (e, REX | rex);
+  if (opcode > 0xff)
+    vt_emit8 (e, 0x0f);
+  vt_emit8 (e, opcode & 0xff);
+  vt_emit8 (e, 0xc0 | (reg & 7) << 3 | (rm & 7));
+}
+
+void
+vt_emit_mov_sized (VtEmit *e, unsigned size, unsigned to, unsigned from)
+{
+  if (size == 2)
+    vt_emit8 (e, OPERAND_SIZE);
+  emit_registers (e, size == 8, 0x89, from, to);
+}
+
+void
+vt_emit_extend16 (VtEmit *e, unsigned to, unsigned from)
+{
+  emit_registers (e, false, 0x0fb7, to, from);
+}
+
+void
+vt_emit_swap_halves (VtEmit *e, unsigned reg)
+{
+  emit_registers (e, false, 0x86, reg, reg | 4);
+}
+
+void
+vt_emit_not (VtEmit *e, unsigned reg)
+{
+  emit_registers (e, true, 0xf7, 2, reg);
 }
 
 void

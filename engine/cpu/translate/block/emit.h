@@ -71,6 +71,16 @@ vt_emit64 (VtEmit *e, uint64_t value)
 void vt_emit_load (VtEmit *e, bool wide, unsigned reg, VtHostMem mem);
 void vt_emit_store (VtEmit *e, bool wide, unsigned reg, VtHostMem mem);
 void vt_emit_lea (VtEmit *e, bool wide, unsigned reg, VtHostMem mem);
+/* The same of 2, 4 or 8 bytes: a load of 2 is extended by zeros. */
+void vt_emit_load_sized (VtEmit *e, unsigned size, unsigned reg, VtHostMem mem);
+void vt_emit_store_sized (VtEmit *e, unsigned size, unsigned reg, VtHostMem mem);
+void vt_emit_store_imm_sized (VtEmit *e, unsigned size, VtHostMem mem, int32_t value);
+/* Between registers; of 2 bytes only those are written. */
+void vt_emit_mov_sized (VtEmit *e, unsigned size, unsigned to, unsigned from);
+void vt_emit_extend16 (VtEmit *e, unsigned to, unsigned from);
+void vt_emit_not (VtEmit *e, unsigned reg);
+/* AL and AH, or their like of RCX, RDX, RBX. */
+void vt_emit_swap_halves (VtEmit *e, unsigned reg);
 /* A constant to memory, sign-extended where it's @wide. */
 void vt_emit_store_imm (VtEmit *e, bool wide, VtHostMem mem, int32_t value);
 void vt_emit_mov (VtEmit *e, unsigned to, unsigned from);
@@ -96,6 +106,7 @@ void vt_emit_cmp_zero (VtEmit *e, VtHostMem mem);
 #define VT_CC_ABOVE 7u
 #define VT_CC_EQUAL 4u
 #define VT_CC_NOT_EQUAL 5u
+#define VT_CC_NOT_SIGN 9u
 
 /* Jumps with 32-bit displacements. Return: where the displacement is, for vt_emit_aim(). */
 uint32_t vt_emit_jmp (VtEmit *e);

@@ -40,4 +40,10 @@ typedef struct
    * with the state at the instruction's beginning. Atomic. */
   const int *poll;
   uint64_t scratch[2]; /* While scratch registers are borrowed. */
+  /* Outside of 64-bit mode, set at the entry. The code segment's base, in the upper half: with a RIP it makes
+   * a jump's target. And for ES to GS, to be read and to be written: the negative of the first offset that
+   * may not be; 0: the interpreter looks. */
+  uint64_t code_key;
+  int64_t  room[6][2];
+  uint64_t sign_mask; /* For PEXT. */
 } VtFast;

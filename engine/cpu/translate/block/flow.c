@@ -7,16 +7,6 @@
  */
 #include "make.h"
 
-static VtGuestMem
-at_rsp (int disp)
-{
-  return (VtGuestMem){ .base = VT_CPU_RSP,
-                       .index = VT_NONE,
-                       .scale = 1,
-                       .seg = VT_NONE,
-                       .disp = (uint64_t) (int64_t) disp };
-}
-
 /* A safe point (fast.poll): at the instruction's beginning, before it has changed anything. S is used. */
 static void
 emit_poll (VtMake *make)
@@ -35,6 +25,16 @@ static unsigned
 next_mode (const VtMake *make)
 {
   return make->mode & ~VT_MODE_SINGLE;
+}
+
+/* T is a RIP, and becomes a target. S is used. */
+static void
+emit_key (VtMake *make)
+{
+  if (!vt_mode_is_narrow (make->mode))
+    return;
+  vt_emit_load (make->e, true, VT_S, VT_AT (fast.code_key));
+  vt_emit_lea (make->e, true, VT_T, (VtHostMem){ .base = VT_T, .index = VT_S, .scale = 1 });
 }
 
 uint32_t
@@ -63,6 +63,7 @@ vt_make_branch (VtMake *make, uint64_t target)
                                      + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS
                                      + vt_jump_index (target) * sizeof (VtJump));
   vt_emit_mov_imm (e, VT_T, target);
+  emit_key (make);
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE (entry + offsetof (VtJump, check)));
   vt_emit_lea (e, true, VT_CPU_RCX,
@@ -72,9 +73,8 @@ vt_make_branch (VtMake *make, uint64_t target)
   vt_emit_jump_memory (e, VT_AT_CORE (entry + offsetof (VtJump, host)));
 }
 
-/* The branch of the jump at @where, behind the block. */
-static void
-branch_later (VtMake *make, uint32_t where, const VtGuestInsn *g)
+void
+vt_make_branch_later (VtMake *make, uint32_t where, const VtGuestInsn *g)
 {
   if (make->n_stubs < VT_BLOCK_STUBS)
     make->stub[make->n_stubs++] =
@@ -96,7 +96,7 @@ vt_make_jcc (VtMake *make, const VtGuestInsn *g)
       vt_make_stub (make, where, VT_RCX_ITSELF, vt_exit (VT_EXIT_LINK, n));
     }
   else
-    branch_later (make, where, g);
+    vt_make_branch_later (make, where, g);
 }
 
 void
@@ -106,13 +106,18 @@ vt_make_count (VtMake *make, const VtGuestInsn *g)
 
   if (is_backward (g))
     emit_poll (make);
-  if (g->zydis.address_width == 32)
+  if (g->insn.asize == 2)
+    {
+      vt_narrow_count (make, g);
+      return;
+    }
+  if (g->insn.asize == 4)
     vt_emit8 (e, 0x67);
   vt_emit8 (e, g->zydis.opcode);
   vt_emit8 (e, 2); /* Taken: to the long jump. */
   vt_emit8 (e, 0xeb);
   vt_emit8 (e, 5); /* Else: over it. */
-  branch_later (make, vt_emit_jmp (e), g);
+  vt_make_branch_later (make, vt_emit_jmp (e), g);
 }
 
 /* T is a target. S: the offset of its jump table entry, past this where it is the right one; else the
@@ -150,13 +155,16 @@ emit_target (VtMake *make, const VtGuestInsn *g)
 
   if (o->kind == VT_OPERAND_MEM)
     {
-      const VtAccess from = vt_make_access (make, vt_guest_mem (g), 8, false, 1);
-      vt_emit_load (make->e, true, VT_T, from.mem);
+      const VtAccess from = vt_make_access (make, vt_guest_mem (g), o->size, false, 1);
+      vt_emit_load_sized (make->e, o->size, VT_T, from.mem);
     }
   else if (vt_is_lent (o->reg))
     vt_emit_load (make->e, true, VT_T, VT_AT_GPR (o->reg));
+  else if (o->size == 2)
+    vt_emit_extend16 (make->e, VT_T, o->reg);
   else
-    vt_emit_mov (make->e, VT_T, o->reg);
+    vt_emit_mov_sized (make->e, o->size, VT_T, o->reg);
+  emit_key (make);
 }
 
 void
@@ -175,23 +183,6 @@ vt_make_jmp (VtMake *make, const VtGuestInsn *g)
   vt_emit_jump_memory (make->e, jump_host (make));
 }
 
-static void
-emit_push_return (VtMake *make, const VtGuestInsn *g)
-{
-  VtEmit        *e = make->e;
-  const VtAccess to = vt_make_access (make, at_rsp (-8), 8, true, 1);
-
-  if ((int64_t) g->next == (int32_t) g->next)
-    vt_emit_store_imm (e, true, to.mem, (int32_t) g->next);
-  else
-    {
-      vt_emit_mov_imm (e, to.free[0], g->next);
-      vt_emit_store (e, true, to.free[0], to.mem);
-    }
-  vt_emit_lea (e, true, VT_CPU_RSP,
-               (VtHostMem){ .base = VT_CPU_RSP, .index = VT_NONE, .disp = -8 });
-}
-
 void
 vt_make_call (VtMake *make, const VtGuestInsn *g)
 {
@@ -201,7 +192,7 @@ vt_make_call (VtMake *make, const VtGuestInsn *g)
     {
       if (is_backward (g))
         emit_poll (make);
-      emit_push_return (make, g);
+      vt_make_push_return (make, g);
       vt_make_branch (make, g->target);
       return;
     }
@@ -211,7 +202,7 @@ vt_make_call (VtMake *make, const VtGuestInsn *g)
   emit_indirect (make);
   vt_emit_load (e, true, VT_T, jump_host (make));
   vt_emit_store (e, true, VT_T, VT_AT (fast.temp));
-  emit_push_return (make, g);
+  vt_make_push_return (make, g);
   vt_emit_jump_memory (e, VT_AT (fast.temp));
 }
 
@@ -219,13 +210,14 @@ void
 vt_make_ret (VtMake *make, const VtGuestInsn *g)
 {
   const unsigned release = g->insn.n ? g->insn.imm[0] & 0xffff : 0;
+  const unsigned size = vt_guest_is_narrow (g) ? g->insn.osize : 8;
 
   emit_poll (make);
-  const VtAccess from = vt_make_access (make, at_rsp (0), 8, false, 1);
+  const VtAccess from = vt_make_access (make, vt_make_stack_at (make, VT_CPU_RSP, 0), size, false, 1);
 
-  vt_emit_load (make->e, true, VT_T, from.mem);
+  vt_emit_load_sized (make->e, size, VT_T, from.mem);
+  emit_key (make);
   emit_indirect (make);
-  vt_emit_lea (make->e, true, VT_CPU_RSP,
-               (VtHostMem){ .base = VT_CPU_RSP, .index = VT_NONE, .disp = (int32_t) (8 + release) });
+  vt_make_move_stack (make, VT_CPU_RSP, (int) (size + release), VT_T);
   vt_emit_jump_memory (make->e, jump_host (make));
 }

@@ -43,6 +43,17 @@ goes_away (const VtInsn *insn)
   return false;
 }
 
+/* Whether AH to BH can change places with the lower half beside a memory operand, where a REX prefix makes
+ * another register of it. */
+static bool
+high_fits (const VtInsn *insn, unsigned reg)
+{
+  const bool addressed = insn->base == reg || insn->index == reg;
+
+  return (insn->op->run == vt_op_mov || insn->op->run == vt_op_binary || insn->op->run == vt_op_compare)
+         && (insn->mode != ZYDIS_MACHINE_MODE_LONG_64 || !addressed);
+}
+
 /* Whether registers are in fields that can be written anew, and the operand is plain memory. */
 static bool
 memory_fits (const VtGuestInsn *g)
@@ -59,8 +70,8 @@ memory_fits (const VtGuestInsn *g)
     {
       const ZydisDecodedOperand *o = &g->operands[i];
       const uint32_t             lent = 7u << VT_G;
-      if (g->insn.operand[i].kind == VT_OPERAND_HIGH)
-        return false; /* A REX prefix makes another register of it. */
+      if (g->insn.operand[i].kind == VT_OPERAND_HIGH && !high_fits (&g->insn, g->insn.operand[i].reg))
+        return false;
       if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && (vt_unit_mentions (o) & lent)
           && o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG
           && o->encoding != ZYDIS_OPERAND_ENCODING_NDSNDD)
@@ -103,50 +114,73 @@ is_plain (const VtGuestInsn *g, unsigned mode)
   return g->memory == NULL || memory_fits (g);
 }
 
+/* Of near transfers and of the stack's operands. */
+static unsigned
+near_size (const VtGuestInsn *g)
+{
+  return vt_guest_is_narrow (g) ? g->insn.osize : 8;
+}
+
 static VtKind
 jump_kind (VtBlocks *b, VtGuestInsn *g, VtKind kind)
 {
   const VtOperand *o = &g->insn.operand[0];
 
-  /* Makers differ in what an operand-size prefix does here. */
-  if (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+  /* In 64-bit mode makers differ in what an operand-size prefix does here. */
+  if (!vt_guest_is_narrow (g) && (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE))
     return VT_KIND_LAST;
   if (o->kind == VT_OPERAND_IMM)
     {
-      g->target = g->next + g->insn.imm[0];
-      return vt_core_canonical (b->core, g->target) ? kind : VT_KIND_LAST;
+      g->target = (g->next + g->insn.imm[0]) & vt_ones (near_size (g));
+      return g->target <= b->code.last && vt_core_canonical (b->core, g->target) ? kind : VT_KIND_LAST;
     }
   if (o->kind == VT_OPERAND_MEM)
     {
       g->memory = &g->operands[0];
-      return memory_fits (g) && o->size == 8 ? kind : VT_KIND_LAST;
+      return memory_fits (g) && o->size == near_size (g) ? kind : VT_KIND_LAST;
     }
-  return o->kind == VT_OPERAND_GPR && o->size == 8 ? kind : VT_KIND_LAST;
+  return o->kind == VT_OPERAND_GPR && o->size == near_size (g) ? kind : VT_KIND_LAST;
 }
 
 static VtKind
 push_kind (VtGuestInsn *g)
 {
   const VtOperand *o = &g->insn.operand[0];
+  const bool       narrow = vt_guest_is_narrow (g);
 
-  if (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+  if (!narrow && (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE))
     return VT_KIND_INTERPRET;
   if (o->kind == VT_OPERAND_MEM)
     {
       g->memory = &g->operands[0];
-      return memory_fits (g) && o->size == 8 ? VT_KIND_PUSH : VT_KIND_INTERPRET;
+      return memory_fits (g) && o->size == near_size (g) ? VT_KIND_PUSH : VT_KIND_INTERPRET;
     }
-  return o->kind == VT_OPERAND_IMM || (o->kind == VT_OPERAND_GPR && o->size == 8) ? VT_KIND_PUSH
-                                                                                  : VT_KIND_INTERPRET;
+  return o->kind == VT_OPERAND_IMM || (o->kind == VT_OPERAND_SEG && narrow)
+                 || (o->kind == VT_OPERAND_GPR && o->size == near_size (g))
+             ? VT_KIND_PUSH
+             : VT_KIND_INTERPRET;
+}
+
+static VtKind
+pop_kind (const VtGuestInsn *g)
+{
+  const VtOperand *o = &g->insn.operand[0];
+
+  if (o->kind != VT_OPERAND_GPR || o->size != near_size (g) || (o->size == 2 && o->reg == VT_CPU_RSP))
+    return VT_KIND_INTERPRET;
+  return VT_KIND_POP;
 }
 
 static VtKind
 kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
 {
   const VtInsn *insn = &g->insn;
-  const bool    narrow = (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE) != 0;
+  const bool    narrow = vt_guest_is_narrow (g);
+  /* In 64-bit mode. */
+  const bool    word = !narrow && (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE);
 
-  if (insn->op == NULL)
+  /* What comes behind it is not in the segment, or RIP begins anew. */
+  if (insn->op == NULL || g->next > b->code.last)
     return VT_KIND_LAST;
   void (*const run) (VtCore *, const VtInsn *) = insn->op->run;
 
@@ -155,12 +189,12 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
   if (run == vt_op_call)
     return jump_kind (b, g, VT_KIND_CALL);
   if (run == vt_op_ret)
-    return narrow ? VT_KIND_LAST : VT_KIND_RET;
+    return word ? VT_KIND_LAST : VT_KIND_RET;
   if (run == vt_op_jcc || run == vt_op_loop || run == vt_op_jcxz)
     {
       const VtKind kind = jump_kind (b, g, run == vt_op_jcc ? VT_KIND_JCC : VT_KIND_COUNT);
       /* With a repeat prefix an AMD processor makes LOOPE of LOOPNE. */
-      if (kind == VT_KIND_COUNT && (insn->rep || insn->repne || g->zydis.length > 3))
+      if (kind == VT_KIND_COUNT && (insn->rep || insn->repne || (!narrow && g->zydis.length > 3)))
         return VT_KIND_INTERPRET;
       return kind == VT_KIND_LAST ? VT_KIND_INTERPRET : kind;
     }
@@ -169,12 +203,15 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
   if (run == vt_op_push)
     return push_kind (g);
   if (run == vt_op_pop)
-    return !narrow && insn->operand[0].kind == VT_OPERAND_GPR ? VT_KIND_POP : VT_KIND_INTERPRET;
+    return pop_kind (g);
   if (run == vt_op_leave)
-    return narrow ? VT_KIND_INTERPRET : VT_KIND_LEAVE;
+    return word ? VT_KIND_INTERPRET : VT_KIND_LEAVE;
   if (run == vt_op_lea)
-    return insn->operand[1].kind == VT_OPERAND_MEM && insn->osize > 2 ? VT_KIND_LEA
-                                                                      : VT_KIND_INTERPRET;
+    return insn->operand[1].kind == VT_OPERAND_MEM && (insn->osize > 2 || narrow) ? VT_KIND_LEA
+                                                                                  : VT_KIND_INTERPRET;
+  if (narrow && (touches_operands (insn) || run == vt_op_nop || is_unit (insn))
+      && !vt_narrow_encode (b, g))
+    return VT_KIND_INTERPRET;
   if (run == vt_op_nop)
     {
       const bool order = insn->mnemonic == ZYDIS_MNEMONIC_LFENCE
@@ -199,19 +236,24 @@ bool
 vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
 {
   const unsigned at = (unsigned) (rip - b->code.page_rip);
-  const unsigned n = MIN ((unsigned) VT_PAGE - at, ZYDIS_MAX_INSTRUCTION_LENGTH);
-  uint8_t        bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+  const unsigned in_page = MIN ((unsigned) VT_PAGE - at, ZYDIS_MAX_INSTRUCTION_LENGTH);
+  const unsigned n = (unsigned) MIN ((uint64_t) in_page - 1, b->code.last - rip) + 1;
+  const ZydisMachineMode mode =
+      (ZydisMachineMode) ((b->code.mode & VT_MODE_DECODE) >> VT_MODE_DECODE_SHIFT);
+  const ZydisDecoder *decoder = vt_decoder_zydis (b->core->decoder, mode);
+  uint8_t             bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
 
   /* The guest may be writing it: what is decoded is what is translated. */
   memcpy (bytes, b->code.page + at, n);
-  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&b->decoder, bytes, n, &g->zydis, g->operands)))
+  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (decoder, bytes, n, &g->zydis, g->operands)))
     return false;
   g->memory = NULL;
   g->use = (VtUnitUse){ 0 };
   g->rip = rip;
   g->next = rip + g->zydis.length;
   g->target = 0;
-  vt_insn_take (&g->insn, &g->zydis, g->operands, ZYDIS_MACHINE_MODE_LONG_64, bytes);
+  vt_insn_take (&g->insn, &g->zydis, g->operands, mode, bytes);
+  g->flat = (b->code.mode & VT_MODE_FLAT) != 0;
   g->kind = (uint8_t) kind_of (b, g, b->code.mode);
   return true;
 }

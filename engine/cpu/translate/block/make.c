@@ -175,7 +175,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
     }
 
   vt_flags_plan (b, n);
-  vt_group_plan (b, (mode & VT_MODE_SINGLE) || b->core->strict ? 0 : n);
+  vt_group_plan (b, (mode & VT_MODE_SINGLE) || vt_mode_is_narrow (mode) || b->core->strict ? 0 : n);
   make.number = b->blocks->len;
   make.block = (VtBlock){
     .rip = rip,

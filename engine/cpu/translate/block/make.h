@@ -45,6 +45,7 @@ struct VtGuestInsn
   uint64_t                rip, next;
   uint64_t                target; /* Of a direct jump, or 0. */
   uint8_t                 kind;   /* VtKind */
+  bool                    flat;       /* VT_MODE_FLAT */
   bool                    flags_live; /* In front of it: they must stay. */
   /* Its group's: group.c. */
   uint8_t                 group;      /* VtGroup */
@@ -64,6 +65,13 @@ vt_guest_ends (const VtGuestInsn *g)
 {
   return g->kind == VT_KIND_LAST || g->kind == VT_KIND_JMP || g->kind == VT_KIND_CALL
          || g->kind == VT_KIND_RET;
+}
+
+/* Whether it is none of 64-bit mode. */
+static inline bool
+vt_guest_is_narrow (const VtGuestInsn *g)
+{
+  return g->insn.mode != ZYDIS_MACHINE_MODE_LONG_64;
 }
 
 /* Whether it checks an address. */
@@ -168,8 +176,10 @@ void vt_site_stub (VtMake *make, const VtStub *stub);
 typedef struct
 {
   uint8_t  base, index, scale;
-  uint8_t  seg;  /* VT_CPU_FS, VT_CPU_GS, or VT_NONE. */
-  bool     narrow; /* 32-bit addresses. */
+  uint8_t  seg;     /* Whose base is added, or VT_NONE. */
+  bool     narrow;  /* Offsets of 32 bits, or less; */
+  bool     word;    /* of 16. */
+  bool     limited; /* The segment is checked; linear addresses have 32 bits. */
   uint64_t disp;
 } VtGuestMem;
 
@@ -209,9 +219,28 @@ void vt_make_leader (VtMake *make, const VtGuestInsn *g);
 
 void vt_make_plain (VtMake *make, const VtGuestInsn *g);
 void vt_make_lea (VtMake *make, const VtGuestInsn *g);
+
+/* stack.c ----------------------------------------------------------------------------------------- */
+
 void vt_make_push (VtMake *make, const VtGuestInsn *g);
 void vt_make_pop (VtMake *make, const VtGuestInsn *g);
 void vt_make_leave (VtMake *make, const VtGuestInsn *g);
+/* The return address of a call. */
+void vt_make_push_return (VtMake *make, const VtGuestInsn *g);
+/* In the stack segment, at @disp from register @base. */
+VtGuestMem vt_make_stack_at (const VtMake *make, unsigned base, int disp);
+/* The stack pointer becomes @from and @by; @scratch may be lost. */
+void vt_make_move_stack (VtMake *make, unsigned from, int by, unsigned scratch);
+
+/* narrow.c ---------------------------------------------------------------------------------------- */
+
+/* Lets @g, decoded, be what 64-bit mode has for it. Returns: false where there's no such thing. */
+bool vt_narrow_encode (VtBlocks *b, VtGuestInsn *g);
+/* Register @to, an offset, becomes a linear address: @size bytes are in @seg, or the instruction is the
+ * interpreter's. S is used. */
+void vt_narrow_linear (VtMake *make, unsigned to, unsigned seg, unsigned size, bool write);
+void vt_narrow_lea (VtMake *make, const VtGuestInsn *g);
+void vt_narrow_count (VtMake *make, const VtGuestInsn *g);
 
 /* flow.c ------------------------------------------------------------------------------------------ */
 
@@ -219,6 +248,8 @@ void vt_make_leave (VtMake *make, const VtGuestInsn *g);
 uint32_t vt_make_link (VtMake *make, uint64_t target, unsigned mode);
 /* A jump to @target. */
 void vt_make_branch (VtMake *make, uint64_t target);
+/* The jump at @where goes to @g's target. */
+void vt_make_branch_later (VtMake *make, uint32_t where, const VtGuestInsn *g);
 void vt_make_jcc (VtMake *make, const VtGuestInsn *g);
 void vt_make_count (VtMake *make, const VtGuestInsn *g);
 void vt_make_jmp (VtMake *make, const VtGuestInsn *g);

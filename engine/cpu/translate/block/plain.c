@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Instructions that run as they stand, but for the memory operand and the lent registers; and those of the
- * stack. An instruction that the host faults in has changed nothing yet: its registers are written back
+ * Instructions that run as they stand, but for the memory operand and the lent registers. An instruction that the host faults in has changed nothing yet: its registers are written back
  * behind it.
  */
 #include "make.h"
@@ -71,6 +70,11 @@ vt_make_plain (VtMake *make, const VtGuestInsn *g)
             vvvv = gpr;
         }
     }
+  uint8_t        high = VT_NONE; /* Of AH to BH, which register it is in. */
+
+  for (unsigned i = 0; i < g->insn.n; i++)
+    if (g->insn.operand[i].kind == VT_OPERAND_HIGH)
+      high = g->insn.operand[i].reg;
   const bool     two = reg != VT_NONE && vvvv != VT_NONE && reg != vvvv;
   const bool     write = (g->memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
   const VtAccess access = vt_make_access (make, vt_guest_mem (g),
@@ -82,6 +86,13 @@ vt_make_plain (VtMake *make, const VtGuestInsn *g)
     vt_emit_load (e, true, reg_host, VT_AT_GPR (reg));
   if (vvvv != VT_NONE && (two || reg == VT_NONE))
     vt_emit_load (e, true, vvvv_host, VT_AT_GPR (vvvv));
+  if (high != VT_NONE)
+    {
+      vt_emit_swap_halves (e, high);
+      vt_emit_rewritten (e, &g->zydis, g->insn.bytes, access.mem, high, VT_NONE);
+      vt_emit_swap_halves (e, high);
+      return;
+    }
   vt_emit_rewritten (e, &g->zydis, g->insn.bytes, access.mem, reg_host, vvvv_host);
   if (reg != VT_NONE && (written >> reg & 1))
     vt_emit_store (e, true, reg_host, VT_AT_GPR (reg));
@@ -97,6 +108,11 @@ vt_make_lea (VtMake *make, const VtGuestInsn *g)
   const VtGuestMem m = vt_guest_mem (g);
   const uint8_t    to = g->insn.operand[0].reg;
 
+  if (vt_guest_is_narrow (g))
+    {
+      vt_narrow_lea (make, g);
+      return;
+    }
   if (g->insn.base != VT_REG_RIP)
     {
       emit_verbatim (make, g);
@@ -106,81 +122,4 @@ vt_make_lea (VtMake *make, const VtGuestInsn *g)
                    g->insn.operand[0].size == 4 ? (uint32_t) m.disp : m.disp);
   if (vt_is_lent (to))
     vt_emit_store (make->e, true, VT_T, VT_AT_GPR (to));
-}
-
-/* The stack ---------------------------------------------------------------------------------------- */
-
-static VtGuestMem
-stack_at (unsigned base, int disp)
-{
-  return (VtGuestMem){ .base = (uint8_t) base,
-                       .index = VT_NONE,
-                       .scale = 1,
-                       .seg = VT_NONE,
-                       .disp = (uint64_t) (int64_t) disp };
-}
-
-static void
-emit_move_rsp (VtMake *make, unsigned from, int by)
-{
-  vt_emit_lea (make->e, true, VT_CPU_RSP,
-               (VtHostMem){ .base = (uint8_t) from, .index = VT_NONE, .disp = by });
-}
-
-void
-vt_make_push (VtMake *make, const VtGuestInsn *g)
-{
-  VtEmit          *e = make->e;
-  const VtOperand *o = &g->insn.operand[0];
-
-  if (o->kind == VT_OPERAND_MEM)
-    {
-      const VtAccess from = vt_make_access (make, vt_guest_mem (g), 8, false, 1);
-      vt_emit_load (e, true, from.free[0], from.mem);
-      vt_emit_store (e, true, from.free[0], VT_AT (fast.temp));
-    }
-  const VtAccess to = vt_make_access (make, stack_at (VT_CPU_RSP, -8), 8, true, 1);
-  if (o->kind == VT_OPERAND_IMM)
-    vt_emit_store_imm (e, true, to.mem, (int32_t) g->insn.imm[0]);
-  else if (o->kind == VT_OPERAND_MEM)
-    {
-      vt_emit_load (e, true, to.free[0], VT_AT (fast.temp));
-      vt_emit_store (e, true, to.free[0], to.mem);
-    }
-  else if (vt_is_lent (o->reg))
-    {
-      vt_emit_load (e, true, to.free[0], VT_AT_GPR (o->reg));
-      vt_emit_store (e, true, to.free[0], to.mem);
-    }
-  else
-    vt_emit_store (e, true, o->reg, to.mem);
-  emit_move_rsp (make, VT_CPU_RSP, -8);
-}
-
-void
-vt_make_pop (VtMake *make, const VtGuestInsn *g)
-{
-  VtEmit        *e = make->e;
-  const uint8_t  to = g->insn.operand[0].reg;
-  const VtAccess from = vt_make_access (make, stack_at (VT_CPU_RSP, 0), 8, false, 1);
-
-  if (to == VT_CPU_RSP)
-    {
-      vt_emit_load (e, true, VT_CPU_RSP, from.mem);
-      return;
-    }
-  vt_emit_load (e, true, vt_is_lent (to) ? from.free[0] : to, from.mem);
-  if (vt_is_lent (to))
-    vt_emit_store (e, true, from.free[0], VT_AT_GPR (to));
-  emit_move_rsp (make, VT_CPU_RSP, 8);
-}
-
-void
-vt_make_leave (VtMake *make, const VtGuestInsn *g)
-{
-  const VtAccess from = vt_make_access (make, stack_at (VT_CPU_RBP, 0), 8, false, 1);
-
-  vt_emit_load (make->e, true, from.free[0], from.mem);
-  emit_move_rsp (make, VT_CPU_RBP, 8);
-  vt_emit_mov (make->e, VT_CPU_RBP, from.free[0]);
 }

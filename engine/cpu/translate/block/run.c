@@ -9,7 +9,7 @@
 
 /* What the host's flags hold of the guest's. */
 #define NATIVE_FLAGS (VT_FLAGS_STATUS | VT_FLAG_DF)
-/* How many instructions are interpreted at a time in modes that are not translated. */
+/* How many instructions are interpreted at a time in segments that are not translated. */
 #define STRETCH 256u
 
 typedef struct
@@ -24,24 +24,8 @@ typedef struct
 static bool
 may_translate (const VtCore *core)
 {
-  return core->code_bits == 64 && !(core->rflags & (VT_FLAG_TF | VT_FLAG_RF)) && core->shadow == 0
+  return vt_mode_fits (core) && !(core->rflags & (VT_FLAG_TF | VT_FLAG_RF)) && core->shadow == 0
          && !core->align_check && !vt_core_watches (core);
-}
-
-static unsigned
-mode_of (const VtCore *core)
-{
-  const uint64_t avx = VT_FEATURE_SSE | VT_FEATURE_AVX;
-  unsigned       mode = vt_mmu_data_set (core);
-
-  if (core->cr0 & VT_CR0_TS)
-    return mode;
-  if (!(core->cr0 & VT_CR0_EM))
-    mode |= VT_MODE_MMX | (core->cr4 & VT_CR4_OSFXSR ? VT_MODE_SSE : 0);
-  if ((core->cr4 & VT_CR4_OSXSAVE) && (core->xcr0 & avx) == avx)
-    mode |= VT_MODE_AVX
-            | ((core->xcr0 & VT_FEATURES_AVX512) == VT_FEATURES_AVX512 ? VT_MODE_AVX512 : 0);
-  return mode;
 }
 
 /* Translated pages have been written, or others have put pages under watch. */
@@ -99,7 +83,9 @@ static VtBlock *
 find (VtCore *core, VtBlocks *b, unsigned mode)
 {
   const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
-  const uint64_t    linear = core->rip, tag = linear & ~VT_PAGE_OFFSET;
+  const uint64_t    linear = core->code_bits == 64 ? core->rip
+                                                   : (uint32_t) (core->seg[VT_CPU_CS].base + core->rip);
+  const uint64_t    tag = linear & ~VT_PAGE_OFFSET;
   const VtTlbEntry *entry =
       &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[tag / VT_PAGE % VT_TLB_ENTRIES];
 
@@ -109,12 +95,13 @@ find (VtCore *core, VtBlocks *b, unsigned mode)
   const VtCode code = { .rip = core->rip,
                         .page_rip = core->rip - (linear & VT_PAGE_OFFSET),
                         .page = (uint8_t *) (uintptr_t) (tag + entry->addend),
-                        .mode = mode };
+                        .mode = mode,
+                        .last = vt_mode_last (mode) };
   VtBlock     *block = vt_blocks_find (b, &code);
   if (block == NULL)
     block = vt_block_make (b, &code, entry->info & ~VT_PAGE_OFFSET);
   if (block && !(mode & VT_MODE_SINGLE))
-    vt_jump_fill (b, block, core->rip, linear, (entry->info & VT_TLB_GLOBAL) != 0);
+    vt_jump_fill (b, block, core->rip + vt_mode_code_key (core), linear, (entry->info & VT_TLB_GLOBAL) != 0);
   return block;
 }
 
@@ -142,6 +129,7 @@ enter (VtCore *core, VtBlocks *b, uint32_t host, bool units)
   arm (core);
   fast->flags = (core->rflags & NATIVE_FLAGS) | VT_FLAG_FIXED;
   fast->load = units;
+  vt_mode_enter (core);
   if (units)
     memcpy (kept, core->xsave + 6, sizeof kept);
   b->counts.entries++;
@@ -190,10 +178,10 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
       || core->rip != page + next.offset
       || __atomic_load_n (&core->requests, __ATOMIC_RELAXED) || vt_core_awaited (core)
       || b->counts.flushes != flushes || core->mmu.fetch_epoch + core->mmu.local_epoch != epoch
-      || !may_translate (core))
+      || !may_translate (core) || core->fast.code_key != vt_mode_code_key (core))
     return nowhere;
   block = vt_block (b, insn.block);
-  if (block->dead || next.inside || (block->mode & ~VT_MODE_SINGLE) != mode_of (core))
+  if (block->dead || next.inside || (block->mode & ~VT_MODE_SINGLE) != vt_mode_of (core))
     return nowhere;
   return (Entry){ .host = next.host, .insn = n + 1, .units = block->units };
 }
@@ -213,7 +201,7 @@ follow (Run *run, uint32_t n)
     return;
   VtBlock *block = find (core, b, link->mode);
   if (block == NULL || b->counts.flushes != flushes || vt_block (b, from)->dead
-      || block->page != vt_block (b, from)->page)
+      || block->page != vt_block (b, from)->page || block->page_rip != vt_block (b, from)->page_rip)
     return;
   vt_emit_aim (&b->emit, vt_block_link (b, n)->patch, block->host);
   core->fast.fresh = 1;
@@ -273,10 +261,10 @@ loop (Run *run)
       else if (run->one)
         interpret (run, 1);
       else if (!may_translate (core))
-        interpret (run, core->code_bits == 64 ? 1 : STRETCH);
+        interpret (run, vt_mode_fits (core) ? 1 : STRETCH);
       else
         {
-          const VtBlock *block = find (core, b, mode_of (core));
+          const VtBlock *block = find (core, b, vt_mode_of (core));
           if (block)
             run_block (run, beginning (block));
           else
@@ -296,6 +284,7 @@ vt_translate_available (VtCore *core)
       core->fast.page_mask = ~VT_PAGE_OFFSET;
       core->fast.entry_mask = (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry);
       core->fast.jump_mask = (VT_JUMPS - 1) * sizeof (VtJump);
+      core->fast.sign_mask = VT_BIT (63);
       core->fast.leave = (uint64_t) (uintptr_t) vt_block_leave;
       core->fast.features = vt_unit_features (core->unit) & ~VT_FEATURE_PKRU;
       core->fast.image = core->xsave;

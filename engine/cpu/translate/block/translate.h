@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The translator: guest code of 64-bit mode as host code, guest registers in host registers; everything
- * else by the interpreter.
+ * The translator: guest code as host code, guest registers in host registers; what it leaves, by the
+ * interpreter.
  */
 #pragma once
 

@@ -66,6 +66,12 @@ vt_decoder_last_known (const VtDecoder *decoder)
   return decoder->known;
 }
 
+const ZydisDecoder *
+vt_decoder_zydis (const VtDecoder *decoder, ZydisMachineMode mode)
+{
+  return &decoder->zydis[mode];
+}
+
 ZydisMachineMode
 vt_decode_mode (const VtCore *core)
 {

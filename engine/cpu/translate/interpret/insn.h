@@ -70,6 +70,7 @@ const VtOp       *vt_op_find (ZydisMnemonic mnemonic); /* table.c; NULL: none. *
 /* decode.c: the instruction at CS:RIP. Raises what its fetch raises, and #UD. */
 const VtInsn *vt_decode (VtCore *core);
 ZydisMachineMode vt_decode_mode (const VtCore *core);
+const ZydisDecoder *vt_decoder_zydis (const VtDecoder *decoder, ZydisMachineMode mode);
 /* What Zydis has found, as the interpreter wants it. @op is NULL where nobody knows it. */
 void vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
                    const ZydisDecodedOperand *operands, ZydisMachineMode mode, const uint8_t *bytes);
