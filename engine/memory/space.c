@@ -41,6 +41,7 @@ struct VtSpace
   const VtSpaceListener *listener;
   void                  *listener_data;
   VtWatchers            *watchers;
+  GMutex                 split; /* vt_space_lock_split() */
 };
 
 static __thread struct
@@ -57,6 +58,7 @@ vt_space_new (void)
 
   space->serial = __atomic_add_fetch (&serials, 1, __ATOMIC_RELAXED);
   g_mutex_init (&space->lock);
+  g_mutex_init (&space->split);
   space->watchers = vt_watchers_new ();
   for (unsigned k = 0; k < N_KINDS; k++)
     {
@@ -68,6 +70,18 @@ vt_space_new (void)
   space->ram = g_ptr_array_new ();
   space->kicks = g_array_new (FALSE, FALSE, sizeof (FlatKick));
   return space;
+}
+
+void
+vt_space_lock_split (VtSpace *space)
+{
+  g_mutex_lock (&space->split);
+}
+
+void
+vt_space_unlock_split (VtSpace *space)
+{
+  g_mutex_unlock (&space->split);
 }
 
 void
@@ -88,6 +102,7 @@ vt_space_free (VtSpace *space)
   g_array_free (space->kicks, TRUE);
   vt_watchers_free (space->watchers);
   g_mutex_clear (&space->lock);
+  g_mutex_clear (&space->split);
   g_free (space);
 }
 

@@ -63,6 +63,11 @@ typedef struct
  * pointer is good until the listener's ram_remove() of it has returned. */
 bool vt_space_page (VtSpace *space, VtGpa gpa, VtSpacePage *page);
 
+/* Held around an operation on RAM that is to be atomic towards others that hold it: a processor's locked one
+ * that the host's own instruction can't do. */
+void vt_space_lock_split (VtSpace *space);
+void vt_space_unlock_split (VtSpace *space);
+
 /* Watched pages: watch.c ---------------------------------------------------------------------- */
 
 /* Who has made something of the contents of RAM (translated its code) and must know when they change. The

@@ -350,7 +350,7 @@ is_compared (const VtInsn *insn)
     vt_op_idiv,    vt_op_extend_a, vt_op_extend_d, vt_op_cmov,         vt_op_set,
     vt_op_xchg,    vt_op_xadd,     vt_op_cmpxchg,  vt_op_cmpxchg_pair, vt_op_movzx,
     vt_op_movsx,   vt_op_movbe,    vt_op_bswap,    vt_op_lea,          vt_op_lahf,
-    vt_op_sahf,    vt_op_flag,     vt_op_cmc,      vt_op_nop,          vt_op_string,
+    vt_op_sahf,    vt_op_flag,     vt_op_cmc,      vt_op_nop,          vt_op_string,  vt_op_fence,
     vt_op_push,    vt_op_pop,      vt_op_leave,    vt_op_xlat,         vt_op_jcc,
     vt_op_jmp,     vt_op_loop,     vt_op_jcxz,     vt_op_mov,          vt_op_fninit,
     vt_op_fclex,   vt_op_fnstcw,   vt_op_fldcw,    vt_op_fnstsw,       vt_op_stmxcsr,

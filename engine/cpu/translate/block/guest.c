@@ -209,13 +209,13 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
   if (run == vt_op_lea)
     return insn->operand[1].kind == VT_OPERAND_MEM && (insn->osize > 2 || narrow) ? VT_KIND_LEA
                                                                                   : VT_KIND_INTERPRET;
-  if (narrow && (touches_operands (insn) || run == vt_op_nop || is_unit (insn))
+  if (narrow && (touches_operands (insn) || run == vt_op_nop || run == vt_op_fence
+                 || is_unit (insn))
       && !vt_narrow_encode (b, g))
     return VT_KIND_INTERPRET;
-  if (run == vt_op_nop)
+  if (run == vt_op_nop || run == vt_op_fence)
     {
-      const bool order = insn->mnemonic == ZYDIS_MNEMONIC_LFENCE
-                         || insn->mnemonic == ZYDIS_MNEMONIC_MFENCE
+      const bool order = run == vt_op_fence || insn->mnemonic == ZYDIS_MNEMONIC_LFENCE
                          || insn->mnemonic == ZYDIS_MNEMONIC_SFENCE
                          || insn->mnemonic == ZYDIS_MNEMONIC_PAUSE;
       return order && insn->n == 0 ? VT_KIND_PLAIN : VT_KIND_NOTHING;

@@ -7,6 +7,7 @@
 #include <Zydis/Zydis.h>
 
 #include "../system/system.h"
+#include "locked.h"
 
 typedef enum
 {
@@ -94,6 +95,7 @@ typedef struct
   uint64_t      linear;
   uint8_t       n, size;
   bool          memory, atomic;
+  VtLocked      locked; /* Where it's atomic. */
 } VtPlace;
 
 void     vt_place_open (VtCore *core, const VtInsn *insn, unsigned n, VtPlace *place);

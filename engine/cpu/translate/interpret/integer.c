@@ -226,21 +226,24 @@ vt_op_cmpxchg_pair (VtCore *core, const VtInsn *insn)
 
   if (half == 8 && (linear & 15))
     vt_core_gp (core, 0);
-  uint8_t *host = (linear & 63) + half * 2 <= 64
-                      ? vt_mmu_host (core, linear, half * 2, VT_ACCESS_WRITE, set)
-                      : NULL;
-  if (host && half == 8)
-    equal = exchange_16 (host, old, new);
-  else if (host)
+  VtLocked locked = { .n = 0 };
+  const bool ram = vt_locked_open (core, linear, half * 2, &locked);
+  if (ram && half == 8)
     {
-      uint64_t was = want[0] | want[1] << 32;
-      __asm__ volatile ("lock cmpxchgq %2, %1"
-                        : "+a"(was), "+m"(*(uint64_t (*)[1]) (void *) host)
-                        : "r"(new[0] | new[1] << 32)
-                        : "cc", "memory");
+      equal = exchange_16 (locked.piece[0].host, old, new);
+      vt_locked_tell (&locked);
+    }
+  else if (ram)
+    {
+      uint64_t was;
+      do
+        {
+          was = vt_locked_load (&locked);
+          equal = was == (want[0] | want[1] << 32);
+        }
+      while (!vt_locked_exchange (core, &locked, was, equal ? new[0] | new[1] << 32 : was));
       old[0] = was & 0xffffffff;
       old[1] = was >> 32;
-      equal = old[0] == want[0] && old[1] == want[1];
     }
   else
     {
@@ -478,6 +481,13 @@ void
 vt_op_sahf (VtCore *core, const VtInsn *insn)
 {
   core->rflags = (core->rflags & ~UINT64_C (0xd5)) | (core->gpr[VT_CPU_RAX] >> 8 & 0xd5);
+}
+
+/* MFENCE: what was stored before it is seen before what is loaded behind it. */
+void
+vt_op_fence (VtCore *core, const VtInsn *insn)
+{
+  __atomic_thread_fence (__ATOMIC_SEQ_CST);
 }
 
 void

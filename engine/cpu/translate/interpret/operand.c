@@ -84,13 +84,12 @@ vt_place_open (VtCore *core, const VtInsn *insn, unsigned n, VtPlace *place)
   place->memory = true;
   place->linear = vt_insn_linear (core, insn, 0, o->size, VT_ACCESS_READ);
   vt_insn_linear (core, insn, 0, o->size, VT_ACCESS_WRITE);
-  if ((place->linear & VT_PAGE_OFFSET) + o->size <= VT_PAGE)
+  if (insn->lock || insn->mnemonic == ZYDIS_MNEMONIC_XCHG)
+    place->atomic = vt_locked_open (core, place->linear, o->size, &place->locked);
+  else if ((place->linear & VT_PAGE_OFFSET) + o->size <= VT_PAGE)
     place->host = vt_mmu_host (core, place->linear, o->size, VT_ACCESS_WRITE, set);
   else
     vt_mmu_probe_write (core, place->linear, o->size, set);
-  /* A split lock would slow the whole host down, and some kernels forbid it: it is done in two parts. */
-  place->atomic = (insn->lock || insn->mnemonic == ZYDIS_MNEMONIC_XCHG) && place->host
-                  && (place->linear & 63) + o->size <= 64;
 }
 
 uint64_t
@@ -98,38 +97,13 @@ vt_place_load (VtCore *core, const VtPlace *place)
 {
   if (!place->memory)
     return vt_operand_read (core, place->insn, place->n);
+  if (place->atomic)
+    return vt_locked_load (&place->locked);
   if (place->host)
     return vt_ld (place->host, place->size);
   uint8_t bytes[8];
   vt_mmu_read (core, place->linear, bytes, place->size, VT_ACCESS_WRITE, vt_mmu_data_set (core));
   return vt_ld (bytes, place->size);
-}
-
-/* The host's own locked instruction, at any alignment. */
-#define EXCHANGE(type, suffix)                                                                     \
-  {                                                                                                \
-    type was = (type) old;                                                                         \
-    __asm__ volatile ("lock cmpxchg" suffix                                                        \
-                      : "+a"(was), "+m"(*(type (*)[1]) (void *) host)                              \
-                      : "q"((type) value)                                                          \
-                      : "cc", "memory");                                                           \
-    return was == (type) old;                                                                      \
-  }
-
-static bool
-exchange (uint8_t *host, unsigned size, uint64_t old, uint64_t value)
-{
-  switch (size)
-    {
-    case 1:
-      EXCHANGE (uint8_t, "b %b2, %1")
-    case 2:
-      EXCHANGE (uint16_t, "w %w2, %1")
-    case 4:
-      EXCHANGE (uint32_t, "l %k2, %1")
-    default:
-      EXCHANGE (uint64_t, "q %q2, %1")
-    }
 }
 
 bool
@@ -138,7 +112,7 @@ vt_place_store (VtCore *core, const VtPlace *place, uint64_t old, uint64_t value
   if (!place->memory)
     write_register (core, &place->insn->operand[place->n], value);
   else if (place->atomic)
-    return exchange (place->host, place->size, old, value);
+    return vt_locked_exchange (core, &place->locked, old, value);
   else
     vt_mmu_store (core, place->linear, place->size, value & vt_ones (place->size),
                   vt_mmu_data_set (core));

@@ -11,7 +11,7 @@
 #define VT_OPS(X)                                                                                  \
   X (aad) X (aam) X (ac) X (arpl) X (ascii_adjust) X (binary) X (bit) X (bound) X (bswap)          \
   X (call) X (cli) X (clts) X (cmc) X (cmov) X (cmpxchg) X (cmpxchg_pair) X (compare) X (cpuid)    \
-  X (decimal_adjust) X (div) X (enter) X (extend_a) X (extend_d) X (flag) X (fclex) X (fldcw)      \
+  X (decimal_adjust) X (div) X (enter) X (fence) X (extend_a) X (extend_d) X (flag) X (fclex) X (fldcw)      \
   X (fldenv) X (fninit) X (fnsave) X (fnstcw) X (fnstenv) X (fnstsw) X (frstor) X (fwait)          \
   X (fxrstor) X (fxsave) X (hlt) X (idiv) X (imul) X (in) X (int) X (int_fixed) X (invlpg)         \
   X (invpcid) X (iret) X (jcc) X (jcxz) X (jmp) X (lahf) X (lar) X (ldmxcsr) X (lea) X (leave)     \

@@ -250,7 +250,7 @@ static const VtOp table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
   OP (NOP, nop),
   OP (PAUSE, nop),
   OP (LFENCE, nop),
-  OP (MFENCE, nop),
+  OP (MFENCE, fence),
   OP (SFENCE, nop),
   OP (PREFETCH, nop),
   OP (PREFETCHNTA, nop),
