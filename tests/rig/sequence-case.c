@@ -88,11 +88,12 @@ typedef struct
   Source  *source;
   uint8_t *code; /* A page. */
   unsigned at, made;
+  bool     narrow; /* 32-bit code: the first eight registers, and no REX prefixes. */
   uint8_t  base[3], index[2]; /* Registers that are kept for addresses. */
   uint16_t loop; /* Where the last backward jump may go, or 0. */
 } Program;
 
-#define COUNTER 15u /* R15 is counted down by backward jumps. */
+#define COUNTER 15u /* R15 is counted down by backward jumps; in 32-bit code EDI. */
 
 static void
 byte (Program *p, unsigned value)
@@ -108,11 +109,19 @@ word32 (Program *p, uint32_t value)
     byte (p, value >> 8 * i & 0xff);
 }
 
+static void
+rex (Program *p, unsigned bits)
+{
+  if (!p->narrow)
+    byte (p, 0x40 | bits);
+}
+
 static bool
 is_address (const Program *p, unsigned gpr)
 {
   return gpr == p->base[0] || gpr == p->base[1] || gpr == p->base[2] || gpr == p->index[0]
-         || gpr == p->index[1] || gpr == VT_CPU_RSP || gpr == COUNTER;
+         || gpr == p->index[1] || gpr == VT_CPU_RSP
+         || gpr == (p->narrow ? COUNTER & 7 : COUNTER);
 }
 
 /* A register that may be written. */
@@ -122,7 +131,7 @@ any_gpr (Program *p)
   unsigned gpr;
 
   do
-    gpr = take (p->source, 16);
+    gpr = take (p->source, p->narrow ? 8 : 16);
   while (is_address (p, gpr));
   return gpr;
 }
@@ -192,7 +201,7 @@ insn (Program *p, unsigned legacy, bool wide, uint32_t opcode, unsigned reg, boo
     byte (p, m.prefix);
   if (legacy)
     byte (p, legacy);
-  byte (p, 0x40u | (wide ? 8 : 0) | (reg >= 8 ? 4 : 0) | m.rex);
+  rex (p, (wide ? 8u : 0) | (reg >= 8 ? 4 : 0) | m.rex);
   if (opcode >> 16)
     byte (p, opcode >> 16);
   if (opcode >> 8)
@@ -213,7 +222,7 @@ adjust_base (Program *p)
   const unsigned base = p->base[take (p->source, 3)];
   const unsigned by = (take (p->source, 9) * 8 - 32) & 0xff, how = take (p->source, 3);
 
-  byte (p, 0x48 | (base >= 8 ? how == 0 ? 5 : 1 : 0));
+  rex (p, 8u | (base >= 8 ? how == 0 ? 5 : 1 : 0));
   byte (p, how == 0 ? 0x8d : 0x83);
   if (how == 0)
     {
@@ -259,12 +268,19 @@ jump_back (Program *p)
     }
   /* SUB or LEA: flags die or live over it. */
   if (take (p->source, 2))
-    for (unsigned i = 0; i < 4; i++)
-      byte (p, "\x49\x83\xef\x01"[i] & 0xff);
+    {
+      rex (p, 9);
+      for (unsigned i = 0; i < 3; i++)
+        byte (p, "\x83\xef\x01"[i] & 0xff);
+    }
   else
     {
-      for (unsigned i = 0; i < 7; i++)
-        byte (p, "\x4d\x8d\x7f\xff\x4d\x85\xff"[i] & 0xff);
+      rex (p, 13);
+      for (unsigned i = 0; i < 3; i++)
+        byte (p, "\x8d\x7f\xff"[i] & 0xff);
+      rex (p, 13);
+      byte (p, 0x85);
+      byte (p, 0xff);
     }
   byte (p, 0x0f);
   byte (p, 0x85);
@@ -280,7 +296,7 @@ vector (Program *p)
                                    0xf20f58, 0x660fd4, 0x660fef, 0x000f10, 0x000f11, 0x660f2e };
   const uint32_t one = some[take (p->source, G_N_ELEMENTS (some))];
 
-  insn (p, one >> 16, false, one & 0xffff, take (p->source, 16), true, 0, 0);
+  insn (p, one >> 16, false, one & 0xffff, take (p->source, p->narrow ? 8 : 16), true, 0, 0);
 }
 
 /* A VEX instruction with three registers of the general ones: ANDN; MULX, which has no flags. */
@@ -305,7 +321,7 @@ static void
 make (Program *p)
 {
   Source        *s = p->source;
-  const bool     wide = take (s, 2), mem = take (s, 4) != 0;
+  const bool     wide = take (s, 2) && !p->narrow, mem = take (s, 4) != 0;
   const unsigned gpr = any_gpr (p), other = any_gpr (p), op = take (s, 8);
   const unsigned size = take (s, 6) == 0 ? 0x66 : 0;
   const bool     narrow = take (s, 6) == 0; /* Bytes. */
@@ -409,8 +425,8 @@ make (Program *p)
           insn (p, 0, wide, 0x0fba, 4 + take (s, 4), mem, other, 1);
           break;
         default:
-          byte (p, 0x48);
-          byte (p, take (s, 2) ? 0xab : 0xa5); /* STOS, MOVS */
+          rex (p, 8);
+          byte (p, p->narrow ? 0x40 + any_gpr (p) : take (s, 2) ? 0xab : 0xa5); /* INC; STOS, MOVS */
           break;
         }
       break;
@@ -425,12 +441,14 @@ make_program (SequenceCase *sc, Program *p)
 {
   static const uint8_t bases[] = { VT_CPU_RBX, VT_CPU_RSI, VT_CPU_RDI, VT_CPU_RBP, 8, 9, 10, 12, 13 };
   static const uint8_t indices[] = { VT_CPU_RCX, VT_CPU_RDX, 11, 14 };
+  static const uint8_t narrow_bases[] = { VT_CPU_RBX, VT_CPU_RSI, VT_CPU_RBP };
   static const uint8_t function[] = { 0x48, 0x31, 0xc8, 0x51, 0x11, 0xd0, 0x59, 0xc3 };
 
   for (unsigned i = 0; i < 3; i++)
-    p->base[i] = bases[take (p->source, G_N_ELEMENTS (bases))];
+    p->base[i] = p->narrow ? narrow_bases[take (p->source, G_N_ELEMENTS (narrow_bases))]
+                           : bases[take (p->source, G_N_ELEMENTS (bases))];
   for (unsigned i = 0; i < 2; i++)
-    p->index[i] = indices[take (p->source, G_N_ELEMENTS (indices))];
+    p->index[i] = indices[take (p->source, p->narrow ? 2 : G_N_ELEMENTS (indices))];
   memset (p->code, 0xcc, 4096);
   /* XOR RAX, RCX; PUSH RCX; ADC EAX, EDX; POP RCX; RET */
   memcpy (p->code + FUNCTION_AT, function, sizeof function);
@@ -462,6 +480,37 @@ take_pointer (Source *s)
     }
 }
 
+static VtCpuSegment
+flat (unsigned selector, bool code)
+{
+  return (VtCpuSegment){ .limit = UINT32_MAX,
+                         .selector = (uint16_t) selector,
+                         .type = code ? 11 : 3,
+                         .dpl = 3,
+                         .present = true,
+                         .code_or_data = true,
+                         .db = !code,
+                         .l = code,
+                         .g = true };
+}
+
+/* Of 32-bit code: flat, or with a base and a limit that some accesses are beyond. */
+static void
+take_segments (Source *s, const Program *p, VtCpuState *state)
+{
+  const bool limited = p->narrow && take (s, 2);
+
+  state->seg[VT_CPU_CS] = flat (p->narrow ? 0x23 : 0x33, true);
+  state->seg[VT_CPU_CS].l = !p->narrow;
+  state->seg[VT_CPU_CS].db = p->narrow;
+  for (unsigned i = VT_CPU_ES; i <= VT_CPU_DS; i++)
+    if (i != VT_CPU_CS)
+      {
+        state->seg[i].base = limited ? take (s, 3) * 0x800 : 0;
+        state->seg[i].limit = limited && take (s, 2) ? (uint32_t) (DATA + take (s, PAGES * 4096)) : UINT32_MAX;
+      }
+}
+
 static void
 take_state (Source *s, const Program *p, VtCpuState *state)
 {
@@ -472,9 +521,10 @@ take_state (Source *s, const Program *p, VtCpuState *state)
   for (unsigned i = 0; i < 2; i++)
     state->gpr[p->index[i]] = take (s, 64);
   state->gpr[VT_CPU_RSP] = take (s, 8) ? DATA + 0x1000 + take (s, 256) * 8 - 0x100 : take_pointer (s);
-  state->gpr[COUNTER] = 1 + take (s, 20);
+  state->gpr[p->narrow ? COUNTER & 7 : COUNTER] = 1 + take (s, 20);
   state->rflags = VT_FLAG_FIXED | VT_FLAG_IF | (take (s, UINT32_MAX) & VT_FLAGS_STATUS);
   state->seg[VT_CPU_FS].base = take_pointer (s);
+  take_segments (s, p, state);
   for (unsigned i = 0; i < 16; i++)
     {
       vt_st64 (state->xsave + 160 + i * 16, take64 (s));
@@ -511,7 +561,7 @@ outcome (const Machine *m)
 }
 
 static void
-compare (const Machine *m, const Outcome *a, const Outcome *b, unsigned which, GString *out)
+compare (const Machine *m, const Outcome *a, const Outcome *b, unsigned which, bool narrow, GString *out)
 {
   const uint8_t *const one = m[0].mem, *const other = m[which].mem;
   /* Dead flags are anything where a fault shows them, as a division's are. */
@@ -524,7 +574,7 @@ compare (const Machine *m, const Outcome *a, const Outcome *b, unsigned which, G
     TELL ("vector %u at %" PRIx64 " error %" PRIx64 " cr2 %" PRIx64 ", %u at %" PRIx64 " error %" PRIx64
           " cr2 %" PRIx64, a->vector, a->rip, a->error, a->cr2, b->vector, b->rip, b->error, b->cr2);
   for (unsigned i = 0; i < VT_CPU_GPRS; i++)
-    if (a->gpr[i] != b->gpr[i])
+    if (narrow ? (uint32_t) a->gpr[i] != (uint32_t) b->gpr[i] : a->gpr[i] != b->gpr[i])
       TELL ("register %u %016" PRIx64 ", %016" PRIx64, i, a->gpr[i], b->gpr[i]);
   if ((a->flags ^ b->flags) & mask)
     TELL ("flags %" PRIx64 ", %" PRIx64, a->flags, b->flags);
@@ -587,7 +637,7 @@ run_all (SequenceCase *sc, const VtCpuState *state, bool warm, GString *out)
       if (step != VT_STEP_DECLINED || o[i].vector == 256)
         g_string_append_printf (out, "  %s: ended with %d at %" PRIx64 "\n", names[i], (int) step, o[i].rip);
       else if (i)
-        compare (sc->machine, &o[0], &o[i], i, out);
+        compare (sc->machine, &o[0], &o[i], i, !state->seg[VT_CPU_CS].l, out);
     }
   sc->counts.runs++;
   sc->counts.faults += o[0].vector != VT_EXC_BP;
@@ -603,6 +653,7 @@ sequence_case_run (SequenceCase *sc, const uint8_t *data, size_t size)
   g_autoptr (GString) out = g_string_new (NULL);
   uint64_t           word = take64 (&source);
 
+  p.narrow = take (&source, 3) == 0;
   make_program (sc, &p);
   for (unsigned i = 0; i < PAGES * 4096; i += 8)
     {
@@ -669,20 +720,6 @@ low_init (uint8_t *mem)
     }
   vt_st64 (mem + 0x3008, 0x00af9b000000ffff);
   vt_st64 (mem + RAM_TSS + 4, RAM_STACK);
-}
-
-static VtCpuSegment
-flat (unsigned selector, bool code)
-{
-  return (VtCpuSegment){ .limit = UINT32_MAX,
-                         .selector = (uint16_t) selector,
-                         .type = code ? 11 : 3,
-                         .dpl = 3,
-                         .present = true,
-                         .code_or_data = true,
-                         .db = !code,
-                         .l = code,
-                         .g = true };
 }
 
 static void
