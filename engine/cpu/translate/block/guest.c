@@ -232,20 +232,49 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
   return is_plain (g, mode) ? VT_KIND_PLAIN : VT_KIND_INTERPRET;
 }
 
-bool
-vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
+static const ZydisDecoder *
+decoder_of (VtBlocks *b)
+{
+  return vt_decoder_zydis (b->core->decoder,
+                           (ZydisMachineMode) ((b->code.mode & VT_MODE_DECODE) >> VT_MODE_DECODE_SHIFT));
+}
+
+/* The bytes at @rip, which the guest may be writing: what is decoded is what is translated. An instruction
+ * that isn't the block's first ends in the page. Returns: how many. */
+static unsigned
+fetch (VtBlocks *b, uint64_t rip, bool cross, uint8_t bytes[ZYDIS_MAX_INSTRUCTION_LENGTH])
 {
   const unsigned at = (unsigned) (rip - b->code.page_rip);
   const unsigned in_page = MIN ((unsigned) VT_PAGE - at, ZYDIS_MAX_INSTRUCTION_LENGTH);
-  const unsigned n = (unsigned) MIN ((uint64_t) in_page - 1, b->code.last - rip) + 1;
+  const unsigned most = cross ? ZYDIS_MAX_INSTRUCTION_LENGTH : in_page;
+
+  memcpy (bytes, b->code.page + at, in_page);
+  if (cross)
+    memcpy (bytes + in_page, b->code.tail, ZYDIS_MAX_INSTRUCTION_LENGTH - in_page);
+  return (unsigned) MIN ((uint64_t) most - 1, b->code.last - rip) + 1;
+}
+
+bool
+vt_guest_crosses (VtBlocks *b, uint64_t rip)
+{
+  ZydisDecodedInstruction insn;
+  uint8_t                 bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+
+  if (rip - b->code.page_rip <= VT_PAGE - ZYDIS_MAX_INSTRUCTION_LENGTH)
+    return false;
+  return ZydisDecoderDecodeInstruction (decoder_of (b), NULL, bytes, fetch (b, rip, false, bytes), &insn)
+         == ZYDIS_STATUS_NO_MORE_DATA;
+}
+
+bool
+vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
+{
   const ZydisMachineMode mode =
       (ZydisMachineMode) ((b->code.mode & VT_MODE_DECODE) >> VT_MODE_DECODE_SHIFT);
-  const ZydisDecoder *decoder = vt_decoder_zydis (b->core->decoder, mode);
-  uint8_t             bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+  uint8_t        bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+  const unsigned n = fetch (b, rip, b->code.tail != NULL && rip == b->code.rip, bytes);
 
-  /* The guest may be writing it: what is decoded is what is translated. */
-  memcpy (bytes, b->code.page + at, n);
-  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (decoder, bytes, n, &g->zydis, g->operands)))
+  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (decoder_of (b), bytes, n, &g->zydis, g->operands)))
     return false;
   g->memory = NULL;
   g->use = (VtUnitUse){ 0 };

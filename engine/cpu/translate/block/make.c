@@ -146,7 +146,7 @@ decode (VtBlocks *b, bool *units)
 }
 
 VtBlock *
-vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
+vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
 {
   const uint64_t rip = from->rip;
   const unsigned mode = from->mode;
@@ -162,10 +162,18 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
       || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS
       || b->n_sites + 2 * VT_BLOCK_INSNS > VT_SITES)
     vt_blocks_flush (b);
-  VtCodePage *code = vt_blocks_page (b, gpa, from->page);
+  VtCodePage *code = vt_blocks_page (b, gpa, from->page), *tail = NULL;
   if (code == NULL || !code->settled)
     return NULL;
   b->code = *from;
+  if (vt_guest_crosses (b, rip))
+    {
+      tail = from->tail ? vt_blocks_page (b, tail_gpa, from->tail) : NULL;
+      if (tail == NULL || !tail->settled)
+        return NULL;
+    }
+  else
+    b->code.tail = NULL;
   const unsigned n = decode (b, &units);
   /* A block that would leave at once is none. */
   if (n == 0 || b->guest[0].kind == VT_KIND_INTERPRET || b->guest[0].kind == VT_KIND_LAST)
@@ -181,6 +189,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
     .rip = rip,
     .page_rip = from->page_rip,
     .page = from->page,
+    .tail = b->code.tail,
     .host = b->emit.at,
     .first = b->insns->len,
     .n = n,
@@ -207,7 +216,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
     emit_stub (&make, &make.stub[i]);
   make.block.dead_host = b->emit.at;
   emit_leave (&make, vt_exit (VT_EXIT_DEAD, make.number));
-  vt_blocks_add (b, &make.block, code);
+  vt_blocks_add (b, &make.block, code, tail);
   b->counts.blocks++;
   b->counts.instructions += n;
   return vt_block (b, make.number);

@@ -59,6 +59,9 @@ struct VtGuestInsn
  * or none at all. */
 bool vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *out);
 
+/* guest.c: whether the instruction at @rip, which is in the block's page, crosses into the next. */
+bool vt_guest_crosses (VtBlocks *b, uint64_t rip);
+
 /* Whether nothing of the block comes behind it. */
 static inline bool
 vt_guest_ends (const VtGuestInsn *g)
