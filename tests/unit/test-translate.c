@@ -193,6 +193,38 @@ test_remap (void)
   both_finish (&both);
 }
 
+/* An instruction whose end is in another page, which is exchanged and written. */
+CORE_CODE (border, 64,
+           "movl $60, %ecx\n xorl %ebx, %ebx\n"
+           "1: movl $8, %edx\n"
+           "2: call base + 0x21ffe\n addl %eax, %ebx\n leaq 0x21ffe, %r10\n callq *%r10\n"
+           "   imull $3, %ebx\n addl %eax, %ebx\n decl %edx\n jnz 2b\n"
+           "   testl $1, %ecx\n jz 3f\n addb %cl, 0x22001\n"
+           "3: xorq $0x1000, 0x13110\n testl $2, %ecx\n jz 4f\n invlpg 0x22000\n jmp 5f\n"
+           "4: movq %cr3, %rdx\n movq %rdx, %cr3\n"
+           "5: decl %ecx\n jnz 1b\n hlt\n");
+
+static void
+test_border (void)
+{
+  /* MOV EAX, constant; RET: the first two bytes, and the others in two pages. */
+  static const uint8_t first[] = { 0xb8, 1 }, rest[] = { 2, 3, 4, 0xc3 }, other[] = { 5, 6, 7, 0xc3 };
+  BOTH (border);
+  CoreRig *const rigs[] = { &both.interpreted, &both.translated };
+
+  for (unsigned i = 0; i < 2; i++)
+    {
+      memcpy (rigs[i]->mem + 0x21ffe, first, sizeof first);
+      memcpy (rigs[i]->mem + 0x22000, rest, sizeof rest);
+      memcpy (rigs[i]->mem + 0x23000, other, sizeof other);
+    }
+  const VtTranslateCounts counts = both_run (&both);
+  /* It is translated: the interpreter does what changes the page, and what comes right behind that. */
+  if (counts.blocks)
+    g_assert_cmpuint (counts.interpreted, <, 60 * 16);
+  both_finish (&both);
+}
+
 /* Faults in the middle of blocks, whose handlers go back: #PF that is mended, #DE and #UD that are stepped
  * over, with the state of that very instruction. */
 CORE_CODE (
@@ -585,6 +617,7 @@ main (int argc, char **argv)
   g_test_add_func ("/translate/memory", test_memory);
   g_test_add_func ("/translate/modify", test_modify);
   g_test_add_func ("/translate/remap", test_remap);
+  g_test_add_func ("/translate/border", test_border);
   g_test_add_func ("/translate/faults", test_faults);
   g_test_add_func ("/translate/groups", test_groups);
   g_test_add_func ("/translate/units", test_units);
