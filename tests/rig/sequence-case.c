@@ -525,6 +525,10 @@ take_state (Source *s, const Program *p, VtCpuState *state)
     state->gpr[p->index[i]] = take (s, 64);
   state->gpr[VT_CPU_RSP] = take (s, 8) ? DATA + 0x1000 + take (s, 256) * 8 - 0x100 : take_pointer (s);
   state->gpr[p->narrow ? COUNTER & 7 : COUNTER] = 1 + take (s, 20);
+  /* What 64-bit code has left in the upper halves. */
+  if (p->narrow && take (s, 2))
+    for (unsigned i = 0; i < 8; i++)
+      state->gpr[i] |= (uint64_t) take (s, UINT32_MAX) << 32;
   state->rflags = VT_FLAG_FIXED | VT_FLAG_IF | (take (s, UINT32_MAX) & VT_FLAGS_STATUS);
   state->seg[VT_CPU_FS].base = take_pointer (s);
   take_segments (s, p, state);

@@ -217,7 +217,7 @@ void
 vt_make_ret (VtMake *make, const VtGuestInsn *g)
 {
   const unsigned release = g->insn.n ? g->insn.imm[0] & 0xffff : 0;
-  const unsigned size = vt_guest_is_narrow (g) ? g->insn.osize : 8;
+  const unsigned size = vt_guest_near_size (g);
 
   emit_poll (make);
   const VtAccess from = vt_make_access (make, vt_make_stack_at (make, VT_CPU_RSP, 0), size, false, 1);

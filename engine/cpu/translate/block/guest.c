@@ -114,13 +114,6 @@ is_plain (const VtGuestInsn *g, unsigned mode)
   return g->memory == NULL || memory_fits (g);
 }
 
-/* Of near transfers and of the stack's operands. */
-static unsigned
-near_size (const VtGuestInsn *g)
-{
-  return vt_guest_is_narrow (g) ? g->insn.osize : 8;
-}
-
 static VtKind
 jump_kind (VtBlocks *b, VtGuestInsn *g, VtKind kind)
 {
@@ -131,15 +124,15 @@ jump_kind (VtBlocks *b, VtGuestInsn *g, VtKind kind)
     return VT_KIND_LAST;
   if (o->kind == VT_OPERAND_IMM)
     {
-      g->target = (g->next + g->insn.imm[0]) & vt_ones (near_size (g));
+      g->target = (g->next + g->insn.imm[0]) & vt_ones (vt_guest_near_size (g));
       return g->target <= b->code.last && vt_core_canonical (b->core, g->target) ? kind : VT_KIND_LAST;
     }
   if (o->kind == VT_OPERAND_MEM)
     {
       g->memory = &g->operands[0];
-      return memory_fits (g) && o->size == near_size (g) ? kind : VT_KIND_LAST;
+      return memory_fits (g) && o->size == vt_guest_near_size (g) ? kind : VT_KIND_LAST;
     }
-  return o->kind == VT_OPERAND_GPR && o->size == near_size (g) ? kind : VT_KIND_LAST;
+  return o->kind == VT_OPERAND_GPR && o->size == vt_guest_near_size (g) ? kind : VT_KIND_LAST;
 }
 
 static VtKind
@@ -153,10 +146,10 @@ push_kind (VtGuestInsn *g)
   if (o->kind == VT_OPERAND_MEM)
     {
       g->memory = &g->operands[0];
-      return memory_fits (g) && o->size == near_size (g) ? VT_KIND_PUSH : VT_KIND_INTERPRET;
+      return memory_fits (g) && o->size == vt_guest_near_size (g) ? VT_KIND_PUSH : VT_KIND_INTERPRET;
     }
   return o->kind == VT_OPERAND_IMM || (o->kind == VT_OPERAND_SEG && narrow)
-                 || (o->kind == VT_OPERAND_GPR && o->size == near_size (g))
+                 || (o->kind == VT_OPERAND_GPR && o->size == vt_guest_near_size (g))
              ? VT_KIND_PUSH
              : VT_KIND_INTERPRET;
 }
@@ -166,7 +159,7 @@ pop_kind (const VtGuestInsn *g)
 {
   const VtOperand *o = &g->insn.operand[0];
 
-  if (o->kind != VT_OPERAND_GPR || o->size != near_size (g) || (o->size == 2 && o->reg == VT_CPU_RSP))
+  if (o->kind != VT_OPERAND_GPR || o->size != vt_guest_near_size (g) || (o->size == 2 && o->reg == VT_CPU_RSP))
     return VT_KIND_INTERPRET;
   return VT_KIND_POP;
 }

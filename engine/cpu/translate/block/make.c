@@ -145,6 +145,16 @@ decode (VtBlocks *b, bool *units)
   return n;
 }
 
+/* Accesses of 16-bit code, and of such with segments, are checked each by itself. */
+static bool
+may_group (const VtBlocks *b)
+{
+  const unsigned flat = VT_MODE_FLAT | VT_MODE_STACK32, mode = b->code.mode;
+
+  return !(mode & VT_MODE_SINGLE) && !b->core->strict
+         && (!vt_mode_is_narrow (mode) || (mode & flat) == flat);
+}
+
 VtBlock *
 vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
 {
@@ -183,7 +193,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
     }
 
   vt_flags_plan (b, n);
-  vt_group_plan (b, (mode & VT_MODE_SINGLE) || vt_mode_is_narrow (mode) || b->core->strict ? 0 : n);
+  vt_group_plan (b, may_group (b) ? n : 0);
   make.number = b->blocks->len;
   make.block = (VtBlock){
     .rip = rip,
@@ -203,6 +213,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
       add_insn (&make, b->guest[i].rip, b->guest[i].group >= VT_GROUP_MEMBER);
       make.live = b->guest[i].flags_live || b->core->strict;
       make.group = b->guest[i].group;
+      make.group_at = b->guest[i].group_at;
       if (make.group == VT_GROUP_LEADER)
         vt_make_leader (&make, &b->guest[i]);
       on = emit_insn (&make, &b->guest[i]);
