@@ -265,3 +265,9 @@ typedef struct
 
 void vt_block_thread_enter (VtBlocks *b, VtBlockThread *saved);
 void vt_block_thread_leave (VtBlocks *b, const VtBlockThread *saved);
+
+/* chaos.c, where core->chaos: empties tables or forgets all code, between two instructions; whether the next
+ * safe point is an exit; how much of a budget there is. */
+void     vt_chaos_between (VtCore *core, VtBlocks *b);
+bool     vt_chaos_stops (VtCore *core);
+uint64_t vt_chaos_budget (VtCore *core, uint64_t budget);

@@ -75,6 +75,8 @@ interpret (Run *run, uint64_t n)
   run->step = vt_interpret (run->core, MIN (n, run->budget - run->done), &done);
   run->done += done;
   run->b->counts.interpreted += done;
+  if (G_UNLIKELY (run->core->chaos))
+    vt_chaos_between (run->core, run->b);
 }
 
 /* Where the TLB has the page at @linear, if it has it. */
@@ -136,6 +138,11 @@ arm (VtCore *core)
 {
   VtFast *fast = &core->fast;
 
+  if (G_UNLIKELY (core->chaos) && vt_chaos_stops (core))
+    {
+      __atomic_store_n (&fast->poll, NULL, __ATOMIC_SEQ_CST);
+      return;
+    }
   if (G_LIKELY (__atomic_load_n (&fast->poll, __ATOMIC_RELAXED) != NULL)
       || __atomic_load_n (&core->requests, __ATOMIC_RELAXED))
     return;
@@ -318,6 +325,29 @@ vt_translate_available (VtCore *core)
   return true;
 }
 
+void
+vt_translate_begin_writes (VtCore *core)
+{
+  VtBlocks *b = core->blocks;
+
+  if (b == NULL)
+    return;
+  /* From here on this core writes past the watch of what is in its write tables, and must have seen to
+   * that first: as of the epoch that is read before. */
+  __atomic_store_n (&b->settled, 0, __ATOMIC_SEQ_CST);
+  const uint64_t epoch = vt_space_watch_epoch (core->space);
+  see_written (core, b);
+  if (__atomic_load_n (&b->settled, __ATOMIC_RELAXED) == 0)
+    __atomic_store_n (&b->settled, epoch, __ATOMIC_SEQ_CST);
+}
+
+void
+vt_translate_end_writes (VtCore *core)
+{
+  if (core->blocks)
+    __atomic_store_n (&core->blocks->settled, UINT64_MAX, __ATOMIC_SEQ_CST);
+}
+
 static VtStep
 run_guest (VtCore *core, uint64_t budget, bool one, uint64_t *done)
 {
@@ -327,16 +357,12 @@ run_guest (VtCore *core, uint64_t budget, bool one, uint64_t *done)
   if (!vt_translate_available (core))
     return vt_interpret (core, budget, done);
   run.b = core->blocks;
+  if (G_UNLIKELY (core->chaos) && !one)
+    run.budget = vt_chaos_budget (core, budget);
   vt_block_thread_enter (run.b, &saved);
-  /* From here on this core writes past the watch of what is in its write tables, and must have seen to
-   * that first: as of the epoch that is read before. */
-  __atomic_store_n (&run.b->settled, 0, __ATOMIC_SEQ_CST);
-  const uint64_t epoch = vt_space_watch_epoch (core->space);
-  see_written (core, run.b);
-  if (__atomic_load_n (&run.b->settled, __ATOMIC_RELAXED) == 0)
-    __atomic_store_n (&run.b->settled, epoch, __ATOMIC_SEQ_CST);
+  vt_translate_begin_writes (core);
   loop (&run);
-  __atomic_store_n (&run.b->settled, UINT64_MAX, __ATOMIC_SEQ_CST);
+  vt_translate_end_writes (core);
   vt_block_thread_leave (run.b, &saved);
   if (done)
     *done = run.done;
