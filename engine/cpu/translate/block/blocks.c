@@ -66,6 +66,7 @@ vt_blocks_new (VtCore *core)
   b->guest = g_new0 (VtGuestInsn, VT_BLOCK_INSNS + 1);
   b->blocks = g_array_new (FALSE, FALSE, sizeof (VtBlock));
   b->insns = g_array_new (FALSE, FALSE, sizeof (VtBlockInsn));
+  b->decoded = g_array_new (FALSE, FALSE, sizeof (VtInsn));
   b->links = g_array_new (FALSE, FALSE, sizeof (VtBlockLink));
   b->pages = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   g_mutex_init (&b->lock);
@@ -92,6 +93,7 @@ vt_blocks_free (VtBlocks *b)
   g_hash_table_destroy (b->pages);
   g_array_free (b->blocks, TRUE);
   g_array_free (b->insns, TRUE);
+  g_array_free (b->decoded, TRUE);
   g_array_free (b->links, TRUE);
   g_free (b->guest);
   g_free (b->signal_stack);
@@ -105,6 +107,7 @@ vt_blocks_flush (VtBlocks *b)
   b->emit.at = 64; /* So that 0 is no place. */
   g_array_set_size (b->blocks, 0);
   g_array_set_size (b->insns, 0);
+  g_array_set_size (b->decoded, 0);
   g_array_set_size (b->links, 0);
   memset (b->bucket, 0xff, sizeof b->bucket);
   g_hash_table_remove_all (b->pages);
@@ -127,7 +130,7 @@ vt_blocks_find (VtBlocks *b, const VtCode *code)
     {
       VtBlock *block = vt_block (b, n);
       if (block->rip == code->rip && block->page == code->page && block->page_rip == code->page_rip
-          && block->mode == code->mode && (block->tail == NULL || block->tail == code->tail))
+          && block->mode == code->mode)
         return block;
     }
   return NULL;
@@ -144,8 +147,7 @@ vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page)
       if (!vt_space_page (b->core->space, gpa, &found) || found.host != page)
         return NULL;
       code = g_new (VtCodePage, 1);
-      *code = (VtCodePage){ .ram = found.ram, .offset = found.offset, .first = VT_NO_BLOCK,
-                             .first_tail = VT_NO_BLOCK };
+      *code = (VtCodePage){ .ram = found.ram, .offset = found.offset, .first = VT_NO_BLOCK };
       g_hash_table_insert (b->pages, page, code);
       code->epoch = vt_ram_watch (b->core->space, code->ram, code->offset, &b->watcher);
       vt_mmu_drop_written (&b->core->mmu, page);
@@ -156,7 +158,7 @@ vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page)
 }
 
 void
-vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail)
+vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page)
 {
   const uint32_t n = b->blocks->len;
   uint32_t      *head = bucket (b, block->rip, block->mode);
@@ -167,11 +169,6 @@ vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *
   *head = n;
   added->next_page = page->first;
   page->first = n;
-  if (tail)
-    {
-      added->next_tail = tail->first_tail;
-      tail->first_tail = n;
-    }
   b->core->fast.fresh = 1;
 }
 
@@ -182,8 +179,6 @@ kill_block (VtBlocks *b, uint32_t n)
   uint32_t *at = bucket (b, block->rip, block->mode);
   VtEmit    entry = { .write = b->area.write, .at = block->host };
 
-  if (block->dead)
-    return; /* By its other page. */
   while (*at != n)
     at = &vt_block (b, *at)->next_hash;
   *at = block->next_hash;
@@ -200,8 +195,6 @@ vt_blocks_page_written (VtBlocks *b, const uint8_t *page)
   if (code == NULL)
     return;
   for (uint32_t n = code->first; n != VT_NO_BLOCK; n = vt_block (b, n)->next_page)
-    kill_block (b, n);
-  for (uint32_t n = code->first_tail; n != VT_NO_BLOCK; n = vt_block (b, n)->next_tail)
     kill_block (b, n);
   g_hash_table_remove (b->pages, page);
   memset (b->barren, 0, sizeof b->barren);

@@ -3,9 +3,7 @@
  * A core's translated code: blocks by guest address, page and mode; the host code's memory; what is known
  * of each instruction; and the pages that blocks were made of.
  *
- * A block is code of one page, translated for one mode: what RIP, page and mode name. An instruction that
- * crosses into the next page is a block of its own, which that page names too, and which only jump tables lead
- * to: they know when a page has gone. A block is entered at its
+ * A block is code of one page, translated for one mode: what RIP, page and mode name. It's entered at its
  * beginning, and again behind an instruction that was interpreted. A block whose code has been written is
  * dead: its first bytes jump out, so that whoever still goes there learns of it. Its memory comes back when
  * the cache is flushed, which empties everything.
@@ -14,6 +12,7 @@
 
 #include "../host/executable.h"
 #include "../host/trap.h"
+#include "../interpret/insn.h"
 #include "emit.h"
 #include "memory/space.h"
 #include "translate.h"
@@ -40,6 +39,7 @@ typedef struct
   uint16_t offset; /* In the page. Of the entry behind a block's last: where the block goes on, which may be
                       4096, or VT_NOT_REACHED. */
   bool     inside; /* A group (group.c), which it can't be entered in. */
+  uint32_t decoded; /* What the interpreter does for it, one more than its number; 0: it's translated. */
 } VtBlockInsn;
 
 #define VT_NOT_REACHED UINT16_MAX
@@ -71,10 +71,10 @@ typedef struct
 {
   uint64_t rip;
   uint64_t page_rip;    /* Of the page's first byte: RIP less the block's offset in the page. */
-  uint8_t *page, *tail; /* Of the host: its own; and where it crosses into another, that. */
-  uint32_t host, dead_host; /* Its entry, and the way out when it's dead. */
+  uint8_t *page;        /* Of the host. */
+  uint32_t host, dead_host; /* Its entry, with its number in front, and the way out when it's dead. */
   uint32_t first, n;    /* Of insns[]; one more stands for the end. */
-  uint32_t next_hash, next_page, next_tail;
+  uint32_t next_hash, next_page;
   uint16_t mode;        /* VT_MODE_* */
   bool     units, dead;
 } VtBlock;
@@ -85,7 +85,7 @@ typedef struct
 {
   VtRam   *ram;
   uint64_t offset;
-  uint32_t first, first_tail; /* VtBlock: that begin there, and that cross into it. */
+  uint32_t first;  /* VtBlock */
   uint64_t epoch;  /* Of its watch; see vt_ram_watch(). */
   bool     settled;
 } VtCodePage;
@@ -115,7 +115,6 @@ typedef struct
   uint64_t rip;
   uint64_t page_rip; /* Of the page's first byte. */
   uint8_t *page;     /* Of the host. */
-  uint8_t *tail;     /* The next one, if RIP is so near that it may matter, or NULL: unknown. */
   unsigned mode;
   uint64_t last;     /* The segment ends there. */
 } VtCode;
@@ -126,7 +125,7 @@ vt_code_holds (const VtCode *code, uint64_t rip)
   return rip - code->page_rip < VT_PAGE;
 }
 
-/* Where no block can begin: its first instruction is the interpreter's. Good until any page under watch is
+/* Where no block can begin: there is no instruction, or it goes on in another page. Good until any page under watch is
  * written. */
 typedef struct
 {
@@ -135,6 +134,7 @@ typedef struct
   unsigned       mode;
 } VtBarren;
 
+#define VT_BLOCK_NUMBER 4u /* Bytes in front of a block's code. */
 #define VT_BARREN 1024u
 #define VT_BLOCK_BUCKETS 65536u
 #define VT_JUMPS_FILLED 512u
@@ -155,6 +155,7 @@ struct VtBlocks
   uint32_t n_sites, site_fill[2 * VT_SETS], site_miss;
 
   GArray     *blocks, *insns, *links;
+  GArray     *decoded; /* VtInsn: those that are the interpreter's. */
   uint32_t    bucket[VT_BLOCK_BUCKETS];
   GHashTable *pages; /* Host page: VtCodePage. */
   VtBarren    barren[VT_BARREN];
@@ -188,8 +189,8 @@ VtBlock  *vt_blocks_find (VtBlocks *b, const VtCode *code);
 void vt_blocks_page_written (VtBlocks *b, const uint8_t *page);
 /* The page at @gpa, which is of RAM and is @page in the host, under watch. Returns: NULL where it isn't. */
 VtCodePage *vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page);
-/* Adds a block that has been emitted. @tail: the page that it crosses into, or NULL. */
-void vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail);
+/* Adds a block that has been emitted. */
+void vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page);
 /* The instruction whose host code holds offset @host, or VT_NO_BLOCK. */
 uint32_t vt_blocks_insn_at (const VtBlocks *b, uint32_t host);
 
@@ -203,6 +204,13 @@ static inline VtBlockInsn *
 vt_block_insn (const VtBlocks *b, uint32_t n)
 {
   return &g_array_index (b->insns, VtBlockInsn, n);
+}
+
+/* NULL where it's translated. */
+static inline const VtInsn *
+vt_block_decoded (const VtBlocks *b, const VtBlockInsn *insn)
+{
+  return insn->decoded ? &g_array_index (b->decoded, VtInsn, insn->decoded - 1) : NULL;
 }
 
 static inline VtBlockLink *
@@ -237,7 +245,9 @@ vt_mode_code_key (const VtCore *core)
 unsigned vt_jump_table (VtBlocks *b, unsigned mode);
 void     vt_jump_update (VtBlocks *b); /* Forgets what may no longer be where it was. */
 /* @block is where @target leads to, and @linear its linear address. */
-void vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linear, bool global);
+void     vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linear, bool global);
+/* Where translated code of @mode would go to @target, or NULL. */
+const VtBlock *vt_jump_find (VtBlocks *b, unsigned mode, uint64_t target);
 
 static inline unsigned
 vt_jump_index (uint64_t target)
@@ -247,9 +257,9 @@ vt_jump_index (uint64_t target)
 
 void vt_sites_begin (VtBlocks *b); /* site.c: there are none, and their code is written. */
 
-/* make.c: translates @code, whose pages are at @gpa and @tail_gpa. Returns: NULL where there is nothing to
- * translate: the instruction is to be interpreted. */
-VtBlock *vt_block_make (VtBlocks *b, const VtCode *code, VtGpa gpa, VtGpa tail_gpa);
+/* make.c: translates @code, whose page is at @gpa. Returns: NULL where there is nothing to translate: the
+ * instruction is to be interpreted. */
+VtBlock *vt_block_make (VtBlocks *b, const VtCode *code, VtGpa gpa);
 
 /* enter.c: from the host's state to the guest's and back. */
 void vt_block_enter (VtCore *core, uint64_t target);
@@ -265,9 +275,3 @@ typedef struct
 
 void vt_block_thread_enter (VtBlocks *b, VtBlockThread *saved);
 void vt_block_thread_leave (VtBlocks *b, const VtBlockThread *saved);
-
-/* chaos.c, where core->chaos: empties tables or forgets all code, between two instructions; whether the next
- * safe point is an exit; how much of a budget there is. */
-void     vt_chaos_between (VtCore *core, VtBlocks *b);
-bool     vt_chaos_stops (VtCore *core);
-uint64_t vt_chaos_budget (VtCore *core, uint64_t budget);

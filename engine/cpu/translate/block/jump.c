@@ -77,3 +77,22 @@ vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linea
     .host = (uint64_t) (uintptr_t) (b->area.execute + block->host),
   };
 }
+
+const VtBlock *
+vt_jump_find (VtBlocks *b, unsigned mode, uint64_t target)
+{
+  const unsigned n = vt_jump_index (target);
+  uint32_t       number;
+
+  vt_jump_update (b);
+  for (unsigned table = 0; table < b->n_jump_modes; table++)
+    if (b->jump_mode[table] == mode)
+      {
+        const VtJump *jump = &b->core->jump[table][n];
+        if (jump->check != -target)
+          return NULL;
+        memcpy (&number, (const uint8_t *) (uintptr_t) jump->host - VT_BLOCK_NUMBER, sizeof number);
+        return vt_block (b, number)->dead ? NULL : vt_block (b, number);
+      }
+  return NULL;
+}

@@ -62,16 +62,23 @@ emit_units (VtMake *make)
   vt_emit_mov (make->e, VT_CPU_RCX, VT_T);
 }
 
+/* @g: NULL behind the last. */
 static void
-add_insn (VtMake *make, uint64_t rip, bool inside)
+add_insn (VtMake *make, uint64_t rip, const VtGuestInsn *g)
 {
-  const VtBlockInsn insn = {
+  VtBlockInsn insn = {
     .host = make->e->at,
     .block = make->number,
     /* The end of a block may be the page's. */
     .offset = (uint16_t) (rip - make->block.page_rip),
-    .inside = inside,
+    .inside = g != NULL && g->group >= VT_GROUP_MEMBER,
   };
+
+  if (g != NULL && (g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST))
+    {
+      g_array_append_val (make->b->decoded, g->insn);
+      insn.decoded = make->b->decoded->len;
+    }
 
   make->insn = make->b->insns->len;
   g_array_append_val (make->b->insns, insn);
@@ -145,18 +152,8 @@ decode (VtBlocks *b, bool *units)
   return n;
 }
 
-/* Accesses of 16-bit code, and of such with segments, are checked each by itself. */
-static bool
-may_group (const VtBlocks *b)
-{
-  const unsigned flat = VT_MODE_FLAT | VT_MODE_STACK32, mode = b->code.mode;
-
-  return !(mode & VT_MODE_SINGLE) && !b->core->strict
-         && (!vt_mode_is_narrow (mode) || (mode & flat) == flat);
-}
-
 VtBlock *
-vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
+vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
 {
   const uint64_t rip = from->rip;
   const unsigned mode = from->mode;
@@ -172,34 +169,25 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
       || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS
       || b->n_sites + 2 * VT_BLOCK_INSNS > VT_SITES)
     vt_blocks_flush (b);
-  VtCodePage *code = vt_blocks_page (b, gpa, from->page), *tail = NULL;
+  VtCodePage *code = vt_blocks_page (b, gpa, from->page);
   if (code == NULL || !code->settled)
     return NULL;
   b->code = *from;
-  if (vt_guest_crosses (b, rip))
-    {
-      tail = from->tail ? vt_blocks_page (b, tail_gpa, from->tail) : NULL;
-      if (tail == NULL || !tail->settled)
-        return NULL;
-    }
-  else
-    b->code.tail = NULL;
   const unsigned n = decode (b, &units);
-  /* A block that would leave at once is none. */
-  if (n == 0 || b->guest[0].kind == VT_KIND_INTERPRET || b->guest[0].kind == VT_KIND_LAST)
+  if (n == 0)
     {
       *barren = (VtBarren){ .rip = rip, .page_rip = from->page_rip, .page = from->page, .mode = mode };
       return NULL;
     }
 
   vt_flags_plan (b, n);
-  vt_group_plan (b, may_group (b) ? n : 0);
+  vt_group_plan (b, (mode & VT_MODE_SINGLE) || vt_mode_is_narrow (mode) || b->core->strict ? 0 : n);
   make.number = b->blocks->len;
+  vt_emit32 (&b->emit, make.number);
   make.block = (VtBlock){
     .rip = rip,
     .page_rip = from->page_rip,
     .page = from->page,
-    .tail = b->code.tail,
     .host = b->emit.at,
     .first = b->insns->len,
     .n = n,
@@ -210,15 +198,14 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
     emit_units (&make);
   for (unsigned i = 0; i < n && on; i++)
     {
-      add_insn (&make, b->guest[i].rip, b->guest[i].group >= VT_GROUP_MEMBER);
+      add_insn (&make, b->guest[i].rip, &b->guest[i]);
       make.live = b->guest[i].flags_live || b->core->strict;
       make.group = b->guest[i].group;
-      make.group_at = b->guest[i].group_at;
       if (make.group == VT_GROUP_LEADER)
         vt_make_leader (&make, &b->guest[i]);
       on = emit_insn (&make, &b->guest[i]);
     }
-  add_insn (&make, b->guest[n - 1].next, false);
+  add_insn (&make, b->guest[n - 1].next, NULL);
   if (!on)
     vt_block_insn (b, make.insn)->offset = VT_NOT_REACHED;
   else
@@ -227,7 +214,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
     emit_stub (&make, &make.stub[i]);
   make.block.dead_host = b->emit.at;
   emit_leave (&make, vt_exit (VT_EXIT_DEAD, make.number));
-  vt_blocks_add (b, &make.block, code, tail);
+  vt_blocks_add (b, &make.block, code);
   b->counts.blocks++;
   b->counts.instructions += n;
   return vt_block (b, make.number);

@@ -19,12 +19,14 @@ typedef struct
   uint64_t  budget, done;
   VtStep    step;
   bool      one; /* By the interpreter. */
+  bool      resumed; /* RF was set at the entry, */
+  uint64_t  entry;   /* which was here. */
 } Run;
 
 static bool
 may_translate (const VtCore *core)
 {
-  return vt_mode_fits (core) && !(core->rflags & (VT_FLAG_TF | VT_FLAG_RF)) && core->shadow == 0
+  return vt_mode_fits (core) && !(core->rflags & VT_FLAG_TF) && core->shadow == 0
          && !core->align_check && !vt_core_watches (core);
 }
 
@@ -75,16 +77,16 @@ interpret (Run *run, uint64_t n)
   run->step = vt_interpret (run->core, MIN (n, run->budget - run->done), &done);
   run->done += done;
   run->b->counts.interpreted += done;
-  if (G_UNLIKELY (run->core->chaos))
-    vt_chaos_between (run->core, run->b);
 }
 
-/* Where the TLB has the page at @linear, if it has it. */
-static const VtTlbEntry *
-fetch_entry (VtCore *core, uint64_t linear)
+static void
+interpret_decoded (Run *run, const VtInsn *insn)
 {
-  const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
-  return &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[linear / VT_PAGE % VT_TLB_ENTRIES];
+  uint64_t done = 0;
+
+  run->step = vt_interpret_decoded (run->core, insn, &done);
+  run->done += done;
+  run->b->counts.interpreted += done;
 }
 
 /* The block at RIP, or NULL: its page is not in the fetch TLB (which the interpreter's fetch will change), or
@@ -92,43 +94,26 @@ fetch_entry (VtCore *core, uint64_t linear)
 static VtBlock *
 find (VtCore *core, VtBlocks *b, unsigned mode)
 {
+  const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
   const uint64_t    linear = core->code_bits == 64 ? core->rip
                                                    : (uint32_t) (core->seg[VT_CPU_CS].base + core->rip);
   const uint64_t    tag = linear & ~VT_PAGE_OFFSET;
-  const VtTlbEntry *entry = fetch_entry (core, tag);
+  const VtTlbEntry *entry =
+      &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[tag / VT_PAGE % VT_TLB_ENTRIES];
 
   vt_jump_update (b);
   if (entry->tag != tag)
     return NULL;
-  VtCode code = { .rip = core->rip,
-                  .page_rip = core->rip - (linear & VT_PAGE_OFFSET),
-                  .page = (uint8_t *) (uintptr_t) (tag + entry->addend),
-                  .mode = mode,
-                  .last = vt_mode_last (mode) };
-  uint64_t global = entry->info;
-  VtGpa    tail_gpa = 0;
-  if ((linear & VT_PAGE_OFFSET) > VT_PAGE - ZYDIS_MAX_INSTRUCTION_LENGTH)
-    {
-      const uint64_t    next = vt_mmu_wrap (core, tag + VT_PAGE);
-      const VtTlbEntry *tail = fetch_entry (core, next);
-      if (tail->tag == next)
-        {
-          code.tail = (uint8_t *) (uintptr_t) (next + tail->addend);
-          tail_gpa = tail->info & ~VT_PAGE_OFFSET;
-          global &= tail->info;
-        }
-    }
-  VtBlock *block = vt_blocks_find (b, &code);
+  const VtCode code = { .rip = core->rip,
+                        .page_rip = core->rip - (linear & VT_PAGE_OFFSET),
+                        .page = (uint8_t *) (uintptr_t) (tag + entry->addend),
+                        .mode = mode,
+                        .last = vt_mode_last (mode) };
+  VtBlock     *block = vt_blocks_find (b, &code);
   if (block == NULL)
-    block = vt_block_make (b, &code, entry->info & ~VT_PAGE_OFFSET, tail_gpa);
+    block = vt_block_make (b, &code, entry->info & ~VT_PAGE_OFFSET);
   if (block && !(mode & VT_MODE_SINGLE))
-    {
-      if (block->tail)
-        vt_mmu_note_fetch (&core->mmu, vt_mmu_wrap (core, tag + VT_PAGE));
-      else
-        global = entry->info;
-      vt_jump_fill (b, block, core->rip + vt_mode_code_key (core), linear, (global & VT_TLB_GLOBAL) != 0);
-    }
+    vt_jump_fill (b, block, core->rip + vt_mode_code_key (core), linear, (entry->info & VT_TLB_GLOBAL) != 0);
   return block;
 }
 
@@ -138,11 +123,6 @@ arm (VtCore *core)
 {
   VtFast *fast = &core->fast;
 
-  if (G_UNLIKELY (core->chaos) && vt_chaos_stops (core))
-    {
-      __atomic_store_n (&fast->poll, NULL, __ATOMIC_SEQ_CST);
-      return;
-    }
   if (G_LIKELY (__atomic_load_n (&fast->poll, __ATOMIC_RELAXED) != NULL)
       || __atomic_load_n (&core->requests, __ATOMIC_RELAXED))
     return;
@@ -153,12 +133,17 @@ arm (VtCore *core)
 }
 
 static void
-enter (VtCore *core, VtBlocks *b, uint32_t host, bool units)
+enter (Run *run, uint32_t host, bool units)
 {
-  VtFast *fast = &core->fast;
-  uint8_t kept[18];
+  VtCore   *core = run->core;
+  VtBlocks *b = run->b;
+  VtFast   *fast = &core->fast;
+  uint8_t   kept[18];
 
   arm (core);
+  run->resumed = (core->rflags & VT_FLAG_RF) != 0;
+  run->entry = core->rip;
+  core->rflags &= ~VT_FLAG_RF;
   fast->flags = (core->rflags & NATIVE_FLAGS) | VT_FLAG_FIXED;
   fast->load = units;
   vt_mode_enter (core);
@@ -170,6 +155,17 @@ enter (VtCore *core, VtBlocks *b, uint32_t host, bool units)
   if (units)
     memcpy (core->xsave + 6, kept, sizeof kept);
   core->rflags = (core->rflags & ~NATIVE_FLAGS) | (fast->flags & NATIVE_FLAGS);
+}
+
+/* Translated code has come to @rip. RF belongs to the first instruction, so that one that has not been executed has
+ * it again. (A loop's may get it back, which is as harmless as it was.) */
+static void
+arrive (Run *run, uint64_t rip)
+{
+  run->core->rip = rip;
+  if (G_UNLIKELY (run->resumed) && rip == run->entry)
+    run->core->rflags |= VT_FLAG_RF;
+  run->resumed = false;
 }
 
 /* Where translated code is entered: behind instruction @insn - 1, or at the block that begins with it. */
@@ -200,12 +196,16 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
   const uint64_t     flushes = b->counts.flushes;
   const uint64_t     epoch = core->mmu.fetch_epoch + core->mmu.local_epoch;
 
-  core->rip = page + insn.offset;
+  arrive (run, page + insn.offset);
   if (n != from->insn)
     run->done++; /* Those before it. */
-  if (run->done >= run->budget || see_requests (core, b))
+  if (run->done >= run->budget || see_requests (core, b) || b->counts.flushes != flushes || block->dead)
     return nowhere;
-  interpret (run, 1);
+  const VtInsn *decoded = vt_block_decoded (b, &insn);
+  if (decoded)
+    interpret_decoded (run, decoded);
+  else
+    interpret (run, 1);
   if (run->step != VT_STEP_DONE || run->done >= run->budget || next.offset == VT_NOT_REACHED
       || core->rip != page + next.offset
       || __atomic_load_n (&core->requests, __ATOMIC_RELAXED) || vt_core_awaited (core)
@@ -228,7 +228,7 @@ follow (Run *run, uint32_t n)
   const uint32_t from = link->block;
   const uint64_t flushes = b->counts.flushes;
 
-  core->rip = link->target;
+  arrive (run, link->target);
   if (link->patch == 0 || see_requests (core, b) || b->counts.flushes != flushes)
     return;
   VtBlock *block = find (core, b, link->mode);
@@ -248,8 +248,14 @@ run_block (Run *run, Entry entry)
 
   while (entry.host)
     {
-      enter (core, b, entry.host, entry.units);
-      const Entry    from = entry;
+      const Entry from = entry;
+      if (vt_block_insn (b, entry.insn)->decoded)
+        {
+          /* It would come out at once. */
+          entry = interpret_insn (run, entry.insn, &from);
+          continue;
+        }
+      enter (run, entry.host, entry.units);
       const uint32_t n = core->fast.exit & ((1u << VT_EXIT_SHIFT) - 1);
       entry.host = 0;
       switch (core->fast.exit >> VT_EXIT_SHIFT)
@@ -259,11 +265,11 @@ run_block (Run *run, Entry entry)
           follow (run, n);
           break;
         case VT_EXIT_UNITS:
-          core->rip = vt_block (b, n)->rip;
+          arrive (run, vt_block (b, n)->rip);
           entry = beginning (vt_block (b, n));
           break;
         case VT_EXIT_DEAD:
-          core->rip = vt_block (b, n)->rip;
+          arrive (run, vt_block (b, n)->rip);
           break;
         case VT_EXIT_FAULT:
           entry = interpret_insn (
@@ -296,7 +302,10 @@ loop (Run *run)
         interpret (run, vt_mode_fits (core) ? 1 : STRETCH);
       else
         {
-          const VtBlock *block = find (core, b, vt_mode_of (core));
+          const unsigned mode = vt_mode_of (core);
+          const VtBlock *block = vt_jump_find (b, mode, core->rip + vt_mode_code_key (core));
+          if (block == NULL)
+            block = find (core, b, mode);
           if (block)
             run_block (run, beginning (block));
           else
@@ -325,29 +334,6 @@ vt_translate_available (VtCore *core)
   return true;
 }
 
-void
-vt_translate_begin_writes (VtCore *core)
-{
-  VtBlocks *b = core->blocks;
-
-  if (b == NULL)
-    return;
-  /* From here on this core writes past the watch of what is in its write tables, and must have seen to
-   * that first: as of the epoch that is read before. */
-  __atomic_store_n (&b->settled, 0, __ATOMIC_SEQ_CST);
-  const uint64_t epoch = vt_space_watch_epoch (core->space);
-  see_written (core, b);
-  if (__atomic_load_n (&b->settled, __ATOMIC_RELAXED) == 0)
-    __atomic_store_n (&b->settled, epoch, __ATOMIC_SEQ_CST);
-}
-
-void
-vt_translate_end_writes (VtCore *core)
-{
-  if (core->blocks)
-    __atomic_store_n (&core->blocks->settled, UINT64_MAX, __ATOMIC_SEQ_CST);
-}
-
 static VtStep
 run_guest (VtCore *core, uint64_t budget, bool one, uint64_t *done)
 {
@@ -357,12 +343,16 @@ run_guest (VtCore *core, uint64_t budget, bool one, uint64_t *done)
   if (!vt_translate_available (core))
     return vt_interpret (core, budget, done);
   run.b = core->blocks;
-  if (G_UNLIKELY (core->chaos) && !one)
-    run.budget = vt_chaos_budget (core, budget);
   vt_block_thread_enter (run.b, &saved);
-  vt_translate_begin_writes (core);
+  /* From here on this core writes past the watch of what is in its write tables, and must have seen to
+   * that first: as of the epoch that is read before. */
+  __atomic_store_n (&run.b->settled, 0, __ATOMIC_SEQ_CST);
+  const uint64_t epoch = vt_space_watch_epoch (core->space);
+  see_written (core, run.b);
+  if (__atomic_load_n (&run.b->settled, __ATOMIC_RELAXED) == 0)
+    __atomic_store_n (&run.b->settled, epoch, __ATOMIC_SEQ_CST);
   loop (&run);
-  vt_translate_end_writes (core);
+  __atomic_store_n (&run.b->settled, UINT64_MAX, __ATOMIC_SEQ_CST);
   vt_block_thread_leave (run.b, &saved);
   if (done)
     *done = run.done;

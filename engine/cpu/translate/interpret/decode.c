@@ -326,6 +326,13 @@ vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
 
 /* Fetch ------------------------------------------------------------------------------------------- */
 
+void
+vt_decoder_note (VtDecoder *decoder, const VtInsn *insn)
+{
+  decoder->last = insn->mnemonic;
+  decoder->known = insn->op != NULL;
+}
+
 const VtInsn *
 vt_decode (VtCore *core)
 {
@@ -361,8 +368,7 @@ vt_decode (VtCore *core)
   if (entry->linear == linear && entry->insn.mode == mode && entry->insn.length
       && entry->insn.length <= n && memcmp (entry->insn.bytes, bytes, entry->insn.length) == 0)
     {
-      decoder->last = entry->insn.mnemonic;
-      decoder->known = entry->insn.op != NULL;
+      vt_decoder_note (decoder, &entry->insn);
       return &entry->insn;
     }
 
@@ -386,7 +392,6 @@ vt_decode (VtCore *core)
     vt_core_ud (core);
   entry->linear = linear;
   vt_insn_take (&entry->insn, &instruction, operands, mode, bytes);
-  decoder->last = entry->insn.mnemonic;
-  decoder->known = entry->insn.op != NULL;
+  vt_decoder_note (decoder, &entry->insn);
   return &entry->insn;
 }

@@ -75,6 +75,8 @@ const ZydisDecoder *vt_decoder_zydis (const VtDecoder *decoder, ZydisMachineMode
 /* What Zydis has found, as the interpreter wants it. @op is NULL where nobody knows it. */
 void vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
                    const ZydisDecodedOperand *operands, ZydisMachineMode mode, const uint8_t *bytes);
+/* @insn is the last that was decoded, wherever that was. */
+void             vt_decoder_note (VtDecoder *decoder, const VtInsn *insn);
 const char      *vt_decoder_last (const VtDecoder *decoder);
 bool             vt_decoder_last_known (const VtDecoder *decoder);
 

@@ -21,6 +21,7 @@ vt_interpret_declined_known (const VtCore *core)
 
 typedef struct
 {
+  const VtInsn *insn; /* NULL: whatever is at RIP. */
   uint64_t budget, done;
   bool     trap; /* A #DB is due behind the instruction, for a single step or a breakpoint on data. */
   bool     step;
@@ -45,11 +46,12 @@ static void
 one (VtCore *core, Run *run)
 {
   const bool    step = (core->rflags & VT_FLAG_TF) != 0;
-  const VtInsn *insn;
+  const VtInsn *insn = run->insn;
 
   if (G_UNLIKELY (vt_core_watches (core)))
     stop_before (core);
-  insn = vt_decode (core);
+  if (insn == NULL)
+    insn = vt_decode (core);
 
   if (G_UNLIKELY (insn->op == NULL))
     vt_core_decline (core);
@@ -112,6 +114,37 @@ deliver_after (VtCore *core, const Run *run, uint64_t back)
   return VT_STEP_DONE;
 }
 
+/* Instructions up to one that ends it or leaves something to be delivered, which is done. */
+static VtStep
+stretch (VtCore *core, Run *run)
+{
+  run->trap = false;
+  switch (vt_core_try (core, run_cb, run))
+    {
+    case VT_CATCH_FAULT:
+      core->soft_event = false;
+      run->done++;
+      return vt_event_deliver_fault (core);
+    case VT_CATCH_DECLINE:
+      return VT_STEP_DECLINED;
+    default:
+      return deliver_after (core, run, core->soft_rip);
+    }
+}
+
+VtStep
+vt_interpret_decoded (VtCore *core, const VtInsn *insn, uint64_t *done)
+{
+  Run run = { .insn = insn, .budget = 1 };
+
+  core->soft_event = false;
+  const VtStep step = stretch (core, &run);
+  if (step == VT_STEP_DECLINED)
+    vt_decoder_note (core->decoder, insn);
+  *done = run.done;
+  return step;
+}
+
 VtStep
 vt_interpret (VtCore *core, uint64_t budget, uint64_t *done)
 {
@@ -135,21 +168,7 @@ vt_interpret (VtCore *core, uint64_t budget, uint64_t *done)
           step = VT_STEP_HALTED;
           break;
         }
-      run.trap = false;
-      switch (vt_core_try (core, run_cb, &run))
-        {
-        case VT_CATCH_FAULT:
-          core->soft_event = false;
-          run.done++;
-          step = vt_event_deliver_fault (core);
-          break;
-        case VT_CATCH_DECLINE:
-          step = VT_STEP_DECLINED;
-          break;
-        default:
-          step = deliver_after (core, &run, core->soft_rip);
-          break;
-        }
+      step = stretch (core, &run);
     }
   if (done)
     *done = run.done;

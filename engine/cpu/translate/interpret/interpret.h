@@ -19,6 +19,14 @@
  */
 VtStep vt_interpret (VtCore *core, uint64_t budget, uint64_t *done);
 
+/**
+ * vt_interpret_decoded:
+ * @insn: what stands at RIP.
+ *
+ * Does what vt_interpret() does with a budget of one, where it may do an instruction at all.
+ */
+VtStep vt_interpret_decoded (VtCore *core, const VtInsn *insn, uint64_t *done);
+
 /* Why the last instruction was declined, for traces and tests: its mnemonic, or "". */
 const char *vt_interpret_declined (const VtCore *core);
 
