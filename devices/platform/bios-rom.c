@@ -18,11 +18,11 @@ vt_bios_rom_load (const char *path, GError **error)
       return NULL;
     }
   size = g_bytes_get_size (bytes);
-  if (size == 0 || size % (64 * VT_KIB) != 0)
+  if (size == 0 || size % (4 * VT_KIB) != 0)
     {
       vt_set_error (error, VITRINE_ERROR_INVALID,
                     "“%s” is not a firmware image: it has %" G_GSIZE_FORMAT
-                    " bytes, not a multiple of 64 KiB; choose another image.",
+                    " bytes, not a multiple of 4 KiB; choose another image.",
                     path, size);
       g_bytes_unref (bytes);
       return NULL;

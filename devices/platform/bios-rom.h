@@ -31,6 +31,6 @@ extern const VtDeviceClass vt_bios_rom_class;
  * @path: an image such as /usr/share/seabios/bios-256k.bin.
  *
  * Returns: (transfer full): its contents; NULL and @error where it can't be read or is no firmware
- * image: its size has to be a multiple of 64 KiB and at most 16 MiB.
+ * image: its size has to be a multiple of 4 KiB and at most 16 MiB.
  */
 GBytes *vt_bios_rom_load (const char *path, GError **error);

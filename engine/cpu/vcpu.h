@@ -152,6 +152,7 @@ typedef struct
   VtCpuChips chips;
   /* The guest clock, which time in software follows; NULL: the host's. */
   VtClock *clock;
+  uint64_t memory; /* The machine's RAM, in bytes. */
 } VtCpuEngineConfig;
 
 /* A chip or clock that the engine has inside and that is saved with the machine. */

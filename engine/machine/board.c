@@ -131,6 +131,7 @@ vt_machine_build (VtMachine *machine, GError **error)
   const VtCpuEngineConfig  cpu_config = {
      .space = machine->space,
      .n_cpus = vt_machine_n_cpus (machine),
+     .memory = size,
      .ended = cpu_ended_cb,
      .data = machine,
      .chips = which_chips (machine, board),

@@ -550,6 +550,9 @@ test_cpuid (gconstpointer engine)
           g_assert_cmpuint (out[1], ==, 3);
           g_assert_cmpuint (out[3], ==, i);
         }
+      /* No more than firmware has room for page tables for. */
+      rig.engine->ops->cpuid (rig.engine->cpus[i], 0x80000008, 0, out);
+      g_assert_true (is_kvm (engine) || (out[0] & 0xff) <= 40);
     }
   rig_finish (&rig);
 }

@@ -16,6 +16,11 @@
 
 #define BUS_KHZ 1000000u /* Of the local APIC's timer. */
 
+/* EDK II makes page tables for every physical address that there can be, and of 2 MiB pages: for 48 bits, 1 GiB
+ * of tables, so that a machine with less memory does not start. */
+#define PHYSICAL_BITS 40u
+#define RAM_HOLE (4 * VT_GIB) /* RAM that is not below 4 GiB begins there. */
+
 #define B(n) (1u << (n))
 
 /* Offered where the host has it. Leaf 1: FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP, MTRR, PGE, MCA,
@@ -211,7 +216,9 @@ add_extended (VtSoft *engine)
     add_host (engine, leaf);
   add (engine, 0x80000007, 0, 0, 0, 0, B (8)); /* The TSC is invariant. */
   host_cpuid (0x80000008, 0, o);
-  add (engine, 0x80000008, 0, o[0] & 0xffff, 0, engine->is_amd ? (n - 1) | bits_for (n) << 12 : 0, 0);
+  const uint32_t wanted = MAX (g_bit_storage (RAM_HOLE + engine->base.config.memory - 1), PHYSICAL_BITS);
+  o[0] = MIN (o[0] & 0xff, wanted) | (o[0] & 0xff00);
+  add (engine, 0x80000008, 0, o[0], 0, engine->is_amd ? (n - 1) | bits_for (n) << 12 : 0, 0);
   if (!engine->is_amd)
     return;
   if (most >= 0x8000001d)
