@@ -213,6 +213,23 @@ test_masked (void)
   core_rig_finish (&rig);
 }
 
+/* ENDBR32, RDSSPD and what MPX has, on a processor without CET and MPX. */
+GUEST_FLAT (hints, "movl $0x3000, %eax\n .byte 0xf3, 0x0f, 0x1e, 0xfb\n .byte 0xf3, 0x0f, 0x1e, 0xc8\n"
+            ".byte 0xf3, 0x0f, 0x1a, 0x08\n .byte 0xf2, 0x0f, 0x1a, 0x08\n .byte 0xf2, 0x0f, 0x1b, 0x08\n"
+            ".byte 0xf3, 0x0f, 0x1b, 0x08\n .byte 0x66, 0x0f, 0x1a, 0x08\n .byte 0x66, 0x0f, 0x1b, 0x08\n"
+            ".byte 0x0f, 0x1a, 0x0c, 0x08\n .byte 0x0f, 0x1b, 0x0c, 0x08\n" PUT ("!") "hlt\n");
+
+static void
+test_hints (void)
+{
+  RUN (hints);
+  core_rig_run (&rig);
+  g_assert_cmpstr (rig.output->str, ==, "!");
+  for (unsigned i = 0; i < 32; i++)
+    g_assert_cmphex (rig.mem[0x3000 + i], ==, 0);
+  core_rig_finish (&rig);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -220,6 +237,7 @@ main (int argc, char **argv)
   g_test_add_func ("/interpret/hello", test_hello);
   g_test_add_func ("/interpret/iret32", test_iret32);
   g_test_add_func ("/interpret/units", test_units);
+  g_test_add_func ("/interpret/hints", test_hints);
   g_test_add_func ("/interpret/gather", test_gather);
   g_test_add_func ("/interpret/masked-words", test_masked_words);
   g_test_add_func ("/interpret/scatter", test_scatter);

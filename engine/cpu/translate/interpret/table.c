@@ -262,6 +262,16 @@ static const VtOp table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
   OP (ENDBR32, nop),
   OP (ENDBR64, nop),
   OP (CLDEMOTE, nop),
+  /* Where there is no CET and no MPX, what they have among the hint NOPs is one (SDM, volume 2, RDSSPD, BNDCL). */
+  OP (RDSSPD, nop),
+  OP (RDSSPQ, nop),
+  OP (BNDMK, nop),
+  OP (BNDCL, nop),
+  OP (BNDCU, nop),
+  OP (BNDCN, nop),
+  OP (BNDMOV, nop),
+  OP (BNDLDX, nop),
+  OP (BNDSTX, nop),
   /* The units' state. */
   OP (FNINIT, fninit),
   OP (FNCLEX, fclex),
