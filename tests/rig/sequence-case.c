@@ -14,9 +14,12 @@
 #define PAGES 10u
 #define CODE_PAGE 9u /* Of these, that of the code. */
 #define CODE UINT64_C (0x30000000)
-#define CODE_AT 0x100u
-#define FUNCTION_AT 0x900u
-#define FUNCTION_END 0x910u
+#define CODE_SIZE 0x2000u
+/* Programs begin in the first page and go on in the second, or are in that alone. */
+#define CODE_BORDER 0x1000u
+#define CODE_AT 0x1100u
+#define FUNCTION_AT 0x1900u
+#define FUNCTION_END 0x1910u
 #define ISLAND_AT 0xd00u /* Data, in the middle of what is left of the page. */
 #define RAM_DATA 0x20000u
 #define RAM_CODE 0x30000u
@@ -86,8 +89,8 @@ take64 (Source *source)
 typedef struct
 {
   Source  *source;
-  uint8_t *code; /* A page. */
-  unsigned at, made;
+  uint8_t *code; /* CODE_SIZE bytes. */
+  unsigned start, at, made;
   bool     narrow; /* 32-bit code: the first eight registers, and no REX prefixes. */
   uint8_t  base[3], index[2]; /* Registers that are kept for addresses. */
   uint16_t loop; /* Where the last backward jump may go, or 0. */
@@ -449,10 +452,10 @@ make_program (SequenceCase *sc, Program *p)
                            : bases[take (p->source, G_N_ELEMENTS (bases))];
   for (unsigned i = 0; i < 2; i++)
     p->index[i] = indices[take (p->source, p->narrow ? 2 : G_N_ELEMENTS (indices))];
-  memset (p->code, 0xcc, 4096);
+  memset (p->code, 0xcc, CODE_SIZE);
   /* XOR RAX, RCX; PUSH RCX; ADC EAX, EDX; POP RCX; RET */
   memcpy (p->code + FUNCTION_AT, function, sizeof function);
-  p->at = CODE_AT;
+  p->at = p->start = take (p->source, 4) ? CODE_BORDER - take (p->source, 300) : CODE_AT;
   for (unsigned n = 6 + take (p->source, LONGEST - 6); n > 0; n--)
     make (p);
   sc->counts.instructions += p->made;
@@ -522,9 +525,14 @@ take_state (Source *s, const Program *p, VtCpuState *state)
     state->gpr[p->index[i]] = take (s, 64);
   state->gpr[VT_CPU_RSP] = take (s, 8) ? DATA + 0x1000 + take (s, 256) * 8 - 0x100 : take_pointer (s);
   state->gpr[p->narrow ? COUNTER & 7 : COUNTER] = 1 + take (s, 20);
+  /* What 64-bit code has left in the upper halves. */
+  if (p->narrow && take (s, 2))
+    for (unsigned i = 0; i < 8; i++)
+      state->gpr[i] |= (uint64_t) take (s, UINT32_MAX) << 32;
   state->rflags = VT_FLAG_FIXED | VT_FLAG_IF | (take (s, UINT32_MAX) & VT_FLAGS_STATUS);
   state->seg[VT_CPU_FS].base = take_pointer (s);
   take_segments (s, p, state);
+  state->rip = CODE + p->start;
   for (unsigned i = 0; i < 16; i++)
     {
       vt_st64 (state->xsave + 160 + i * 16, take64 (s));
@@ -584,7 +592,7 @@ compare (const Machine *m, const Outcome *a, const Outcome *b, unsigned which, b
   for (unsigned i = 0; i < PAGES * 4096; i++)
     if (one[RAM_DATA + i] != other[RAM_DATA + i])
       TELL ("memory %x %02x, %02x", i, one[RAM_DATA + i], other[RAM_DATA + i]);
-  if (memcmp (one + RAM_CODE, other + RAM_CODE, 4096) != 0)
+  if (memcmp (one + RAM_CODE, other + RAM_CODE, CODE_SIZE) != 0)
     TELL ("code%s", "");
   /* Accessed and dirty bits. */
   for (unsigned i = 0; i < TABLES_SIZE; i += 8)
@@ -648,7 +656,7 @@ char *
 sequence_case_run (SequenceCase *sc, const uint8_t *data, size_t size)
 {
   Source             source = { .data = data, .left = size, .random = 88172645463325252 };
-  uint8_t            code[4096];
+  uint8_t            code[CODE_SIZE];
   Program            p = { .source = &source, .code = code };
   g_autoptr (GString) out = g_string_new (NULL);
   uint64_t           word = take64 (&source);
@@ -677,7 +685,7 @@ sequence_case_run (SequenceCase *sc, const uint8_t *data, size_t size)
     return NULL;
   g_string_truncate (out, MIN (out->len, 1500));
   g_string_append (out, "  the program:");
-  for (unsigned i = CODE_AT; i < p.at; i++)
+  for (unsigned i = p.start; i < p.at; i++)
     g_string_append_printf (out, " %02x", code[i]);
   g_string_append_c (out, '\n');
   return g_string_free (g_steal_pointer (&out), FALSE);
@@ -709,8 +717,9 @@ low_init (uint8_t *mem)
   vt_st64 (mem + data + 3 * 8, (RAM_DATA + 3 * 4096) | 5); /* Not to be written. */
   vt_st64 (mem + data + 5 * 8, 0);
   vt_st64 (mem + data + 7 * 8, 0x800000 | 7); /* No RAM there. */
-  vt_st64 (mem + data + CODE_PAGE * 8, RAM_CODE | 7);
+  vt_st64 (mem + data + CODE_PAGE * 8, (RAM_CODE + CODE_BORDER) | 7);
   vt_st64 (mem + code, RAM_CODE | 5);
+  vt_st64 (mem + code + 8, (RAM_CODE + CODE_BORDER) | 5);
   for (unsigned v = 0; v < 32; v++)
     {
       const uint32_t at = HANDLERS + v * 16;
@@ -726,7 +735,6 @@ static void
 state_init (VtCpuState *state)
 {
   vt_cpu_state_reset (state, true, 0x600);
-  state->rip = CODE + CODE_AT;
   state->gdt_base = 0x3000;
   state->gdt_limit = 0xff;
   state->idt_base = RAM_IDT;

@@ -465,14 +465,24 @@ class Cli(unittest.TestCase):
                                        stderr=subprocess.DEVNULL).returncode, OK)
 
   def test_sample(self):
-    """`./dev run` without a display: where the machine can't start, the reason and nothing else."""
-    self.cli("create", "GRUB rescue")
-    self.change("GRUB rescue", description="fail")
+    """`./dev run` without a display: where the machine can't start, the reason and nothing else. It's
+    Debian's installer where that is there."""
     sample = os.path.join(os.path.dirname(MANUAL), "run-sample")
-    done = subprocess.run([sample, PROGRAM], env=self.env, capture_output=True, text=True, timeout=60)
-    self.assertEqual(done.stdout, "")
-    self.assertRegex(done.stderr, r"\Avitrine: [^\n]+\n\Z")
-    self.assertNotEqual(done.returncode, OK)
+    images = self.file("images")
+    os.unlink(images)
+    for name in "GRUB rescue", "Debian installer":
+      self.cli("create", name)
+      self.change(name, description="fail")
+      done = subprocess.run([sample, PROGRAM, images], env=self.env, capture_output=True, text=True,
+                            timeout=60)
+      self.assertEqual(done.stdout, "")
+      self.assertRegex(done.stderr, r"\Avitrine: [^\n]+\n\Z")
+      self.assertNotEqual(done.returncode, OK)
+      self.assertEqual([m["name"] for m in json.loads(self.cli("list", "--json"))], [name])
+      self.cli("delete", "--yes", name)
+      os.makedirs(images, exist_ok=True)
+      for file in "linux", "initrd.gz":
+        open(os.path.join(images, file), "w").close()
 
   def test_doctor(self):
     done = subprocess.run([PROGRAM, "doctor", "--json"], env=self.env, capture_output=True,

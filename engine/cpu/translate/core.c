@@ -96,6 +96,11 @@ vt_core_new (VtSpace *space, const VtCoreOps *ops, void *data)
   core->rflags = VT_FLAG_FIXED;
   core->xcr0 = 1;
   core->xsave_size = 576;
+  const char *chaos = g_getenv ("VITRINE_CHAOS");
+  char       *rest = NULL;
+  if (chaos)
+    core->chaos = g_ascii_strtoull (chaos, &rest, 0);
+  core->chaos_period = rest && *rest == ':' ? g_ascii_strtoull (rest + 1, NULL, 0) : 32;
   features (core);
   vt_core_changed (core);
   return core;

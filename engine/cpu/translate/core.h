@@ -163,6 +163,10 @@ struct VtCore
   uint64_t         cr4_mask, xcr0_mask; /* Bits that the guest's CPUID offers. */
   uint8_t          phys_bits; /* MAXPHYADDR. */
   bool             strict;    /* For tests: the translator does without its optimizations. To be set before the first block is made. */
+  /* For tests, from the environment's VITRINE_CHAOS, a number, or two with a colon between: where the first is
+   * not 0, what may happen at any time to a core that translates happens at random (block/chaos.c), of each
+   * kind about once in the second's number of times. */
+  uint64_t         chaos, chaos_period;
   bool             has_gbytes; /* 1 GiB pages. */
 
   /* The standard format of XSAVE (SDM volume 1, 13.4); @xsave_size bytes of it are the guest's. */

@@ -114,8 +114,13 @@ emit_compare (VtMake *make, uint32_t table)
 uint32_t
 vt_make_flagless (VtMake *make, VtHostMem mem, unsigned size, uint32_t table)
 {
-  vt_emit_lea (make->e, true, VT_T, mem);
+  const bool      narrow = vt_mode_is_narrow (make->mode);
+  const VtHostMem at_t = { .base = VT_T, .index = VT_NONE };
+
+  vt_emit_lea (make->e, !narrow, VT_T, mem);
   emit_entry (make, VT_T);
+  if (narrow)
+    mem = at_t;
   mem.disp += (int32_t) size - 1;
   if (size > 1)
     vt_emit_lea (make->e, true, VT_T, mem);
@@ -238,6 +243,9 @@ access_site (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wan
 VtAccess
 vt_make_access (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
 {
+  if (make->group >= VT_GROUP_LEADER && make->group <= VT_GROUP_MEMBER && vt_mode_is_narrow (make->mode))
+    return (VtAccess){ .mem = { .base = VT_G, .index = VT_NONE, .disp = make->group_at },
+                       .free = { VT_T, VT_S } };
   if (make->group == VT_GROUP_LEADER || make->group == VT_GROUP_MEMBER)
     return (VtAccess){ .mem = { .base = m.base, .index = VT_G, .scale = 1, .disp = (int32_t) m.disp },
                        .free = { VT_T, VT_S } };

@@ -130,7 +130,7 @@ vt_blocks_find (VtBlocks *b, const VtCode *code)
     {
       VtBlock *block = vt_block (b, n);
       if (block->rip == code->rip && block->page == code->page && block->page_rip == code->page_rip
-          && block->mode == code->mode)
+          && block->mode == code->mode && (block->tail == NULL || block->tail == code->tail))
         return block;
     }
   return NULL;
@@ -147,7 +147,8 @@ vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page)
       if (!vt_space_page (b->core->space, gpa, &found) || found.host != page)
         return NULL;
       code = g_new (VtCodePage, 1);
-      *code = (VtCodePage){ .ram = found.ram, .offset = found.offset, .first = VT_NO_BLOCK };
+      *code = (VtCodePage){ .ram = found.ram, .offset = found.offset, .first = VT_NO_BLOCK,
+                             .first_tail = VT_NO_BLOCK };
       g_hash_table_insert (b->pages, page, code);
       code->epoch = vt_ram_watch (b->core->space, code->ram, code->offset, &b->watcher);
       vt_mmu_drop_written (&b->core->mmu, page);
@@ -158,7 +159,7 @@ vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page)
 }
 
 void
-vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page)
+vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail)
 {
   const uint32_t n = b->blocks->len;
   uint32_t      *head = bucket (b, block->rip, block->mode);
@@ -169,6 +170,11 @@ vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page)
   *head = n;
   added->next_page = page->first;
   page->first = n;
+  if (tail)
+    {
+      added->next_tail = tail->first_tail;
+      tail->first_tail = n;
+    }
   b->core->fast.fresh = 1;
 }
 
@@ -179,6 +185,8 @@ kill_block (VtBlocks *b, uint32_t n)
   uint32_t *at = bucket (b, block->rip, block->mode);
   VtEmit    entry = { .write = b->area.write, .at = block->host };
 
+  if (block->dead)
+    return; /* By its other page. */
   while (*at != n)
     at = &vt_block (b, *at)->next_hash;
   *at = block->next_hash;
@@ -195,6 +203,8 @@ vt_blocks_page_written (VtBlocks *b, const uint8_t *page)
   if (code == NULL)
     return;
   for (uint32_t n = code->first; n != VT_NO_BLOCK; n = vt_block (b, n)->next_page)
+    kill_block (b, n);
+  for (uint32_t n = code->first_tail; n != VT_NO_BLOCK; n = vt_block (b, n)->next_tail)
     kill_block (b, n);
   g_hash_table_remove (b->pages, page);
   memset (b->barren, 0, sizeof b->barren);

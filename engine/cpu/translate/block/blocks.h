@@ -3,7 +3,9 @@
  * A core's translated code: blocks by guest address, page and mode; the host code's memory; what is known
  * of each instruction; and the pages that blocks were made of.
  *
- * A block is code of one page, translated for one mode: what RIP, page and mode name. It's entered at its
+ * A block is code of one page, translated for one mode: what RIP, page and mode name. An instruction that
+ * crosses into the next page is a block of its own, which that page names too, and which only jump tables lead
+ * to: they know when a page has gone. A block is entered at its
  * beginning, and again behind an instruction that was interpreted. A block whose code has been written is
  * dead: its first bytes jump out, so that whoever still goes there learns of it. Its memory comes back when
  * the cache is flushed, which empties everything.
@@ -71,10 +73,10 @@ typedef struct
 {
   uint64_t rip;
   uint64_t page_rip;    /* Of the page's first byte: RIP less the block's offset in the page. */
-  uint8_t *page;        /* Of the host. */
+  uint8_t *page, *tail; /* Of the host: its own; and where it crosses into another, that. */
   uint32_t host, dead_host; /* Its entry, with its number in front, and the way out when it's dead. */
   uint32_t first, n;    /* Of insns[]; one more stands for the end. */
-  uint32_t next_hash, next_page;
+  uint32_t next_hash, next_page, next_tail;
   uint16_t mode;        /* VT_MODE_* */
   bool     units, dead;
 } VtBlock;
@@ -85,7 +87,7 @@ typedef struct
 {
   VtRam   *ram;
   uint64_t offset;
-  uint32_t first;  /* VtBlock */
+  uint32_t first, first_tail; /* VtBlock: that begin there, and that cross into it. */
   uint64_t epoch;  /* Of its watch; see vt_ram_watch(). */
   bool     settled;
 } VtCodePage;
@@ -115,6 +117,7 @@ typedef struct
   uint64_t rip;
   uint64_t page_rip; /* Of the page's first byte. */
   uint8_t *page;     /* Of the host. */
+  uint8_t *tail;     /* The next one, if RIP is so near that it may matter, or NULL: unknown. */
   unsigned mode;
   uint64_t last;     /* The segment ends there. */
 } VtCode;
@@ -189,8 +192,8 @@ VtBlock  *vt_blocks_find (VtBlocks *b, const VtCode *code);
 void vt_blocks_page_written (VtBlocks *b, const uint8_t *page);
 /* The page at @gpa, which is of RAM and is @page in the host, under watch. Returns: NULL where it isn't. */
 VtCodePage *vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page);
-/* Adds a block that has been emitted. */
-void vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page);
+/* Adds a block that has been emitted. @tail: the page that it crosses into, or NULL. */
+void vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail);
 /* The instruction whose host code holds offset @host, or VT_NO_BLOCK. */
 uint32_t vt_blocks_insn_at (const VtBlocks *b, uint32_t host);
 
@@ -257,9 +260,9 @@ vt_jump_index (uint64_t target)
 
 void vt_sites_begin (VtBlocks *b); /* site.c: there are none, and their code is written. */
 
-/* make.c: translates @code, whose page is at @gpa. Returns: NULL where there is nothing to translate: the
- * instruction is to be interpreted. */
-VtBlock *vt_block_make (VtBlocks *b, const VtCode *code, VtGpa gpa);
+/* make.c: translates @code, whose pages are at @gpa and @tail_gpa. Returns: NULL where there is nothing to
+ * translate: the instruction is to be interpreted. */
+VtBlock *vt_block_make (VtBlocks *b, const VtCode *code, VtGpa gpa, VtGpa tail_gpa);
 
 /* enter.c: from the host's state to the guest's and back. */
 void vt_block_enter (VtCore *core, uint64_t target);
@@ -275,3 +278,9 @@ typedef struct
 
 void vt_block_thread_enter (VtBlocks *b, VtBlockThread *saved);
 void vt_block_thread_leave (VtBlocks *b, const VtBlockThread *saved);
+
+/* chaos.c, where core->chaos: empties tables or forgets all code, between two instructions; whether the next
+ * safe point is an exit; how much of a budget there is. */
+void     vt_chaos_between (VtCore *core, VtBlocks *b);
+bool     vt_chaos_stops (VtCore *core);
+uint64_t vt_chaos_budget (VtCore *core, uint64_t budget);

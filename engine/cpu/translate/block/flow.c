@@ -46,13 +46,20 @@ vt_make_link (VtMake *make, uint64_t target, unsigned mode)
   return make->b->links->len - 1;
 }
 
+/* Whether a block at @target is valid as long as this one is. */
+static bool
+leads_to_page (VtMake *make, uint64_t target)
+{
+  return vt_code_holds (&make->b->code, target) && !vt_guest_crosses (make->b, target);
+}
+
 void
 vt_make_branch (VtMake *make, uint64_t target)
 {
   VtEmit        *e = make->e;
   const uint32_t n = vt_make_link (make, target, next_mode (make)), exit = vt_exit (VT_EXIT_LINK, n);
 
-  if (vt_code_holds (&make->b->code, target))
+  if (leads_to_page (make, target))
     {
       const uint32_t where = vt_emit_jmp (e);
       vt_block_link (make->b, n)->patch = where;
@@ -88,7 +95,7 @@ vt_make_jcc (VtMake *make, const VtGuestInsn *g)
     emit_poll (make);
   const uint32_t where = vt_emit_jcc (make->e, g->insn.op->arg);
 
-  if (vt_code_holds (&make->b->code, g->target))
+  if (leads_to_page (make, g->target))
     {
       /* In the page: the conditional jump itself will go there. */
       const uint32_t n = vt_make_link (make, g->target, next_mode (make));
@@ -210,7 +217,7 @@ void
 vt_make_ret (VtMake *make, const VtGuestInsn *g)
 {
   const unsigned release = g->insn.n ? g->insn.imm[0] & 0xffff : 0;
-  const unsigned size = vt_guest_is_narrow (g) ? g->insn.osize : 8;
+  const unsigned size = vt_guest_near_size (g);
 
   emit_poll (make);
   const VtAccess from = vt_make_access (make, vt_make_stack_at (make, VT_CPU_RSP, 0), size, false, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Groups: accesses at constant distances from one register, which one check serves, of the whole span that
- * they make. Its addend stays in G from the first of them, the leader, to the last. Where the span is not in
+ * they make. Its addend stays in G from the first of them, the leader, to the last; in 32-bit code, where
+ * addresses wrap and registers' upper halves may be anything, the host's address of the span. Where the span is not in
  * one page that may be accessed so, the leader goes to a block that is made without groups
  * (VT_MODE_SINGLE), at the same instruction.
  *
@@ -26,19 +27,21 @@ typedef struct
 static bool
 member_of (const VtGuestInsn *g, Member *m)
 {
+  const int near = (int) vt_guest_near_size (g);
+
   switch (g->kind)
     {
     case VT_KIND_PUSH:
     case VT_KIND_CALL:
-      *m = (Member){ .base = VT_CPU_RSP, .disp = -8, .size = 8, .write = true };
+      *m = (Member){ .base = VT_CPU_RSP, .disp = -near, .size = near, .write = true };
       return g->insn.operand[0].kind != VT_OPERAND_MEM
              && (g->kind == VT_KIND_PUSH || g->insn.operand[0].kind == VT_OPERAND_IMM);
     case VT_KIND_POP:
     case VT_KIND_RET:
-      *m = (Member){ .base = VT_CPU_RSP, .size = 8 };
+      *m = (Member){ .base = VT_CPU_RSP, .size = near };
       return true;
     case VT_KIND_LEAVE:
-      *m = (Member){ .base = VT_CPU_RBP, .size = 8 };
+      *m = (Member){ .base = VT_CPU_RBP, .size = near };
       return true;
     case VT_KIND_PLAIN:
       break;
@@ -48,7 +51,8 @@ member_of (const VtGuestInsn *g, Member *m)
   if (g->memory == NULL)
     return false;
   const VtGuestMem mem = vt_guest_mem (g);
-  if (!vt_guest_mem_simple (mem) || mem.index != VT_NONE)
+  const bool flat = vt_guest_is_narrow (g) && mem.seg == VT_NONE && !mem.word && mem.base != VT_NONE;
+  if (mem.index != VT_NONE || !(flat || vt_guest_mem_simple (mem)))
     return false;
   *m = (Member){ .base = mem.base,
                  .disp = (int64_t) mem.disp,
@@ -74,19 +78,21 @@ moves (const VtGuestInsn *g, unsigned base, int64_t *by)
 {
   const VtInsn    *insn = &g->insn;
   const VtOperand *o = insn->operand;
+  const int        near = (int) vt_guest_near_size (g);
+  const unsigned   whole = vt_guest_is_narrow (g) ? 4 : 8;
 
   *by = 0;
   if (g->kind == VT_KIND_PUSH && base == VT_CPU_RSP)
-    *by = -8;
+    *by = -near;
   else if (g->kind == VT_KIND_POP && base == VT_CPU_RSP && o[0].reg != base)
-    *by = 8;
+    *by = near;
   else if (!writes (g, base))
     return true;
-  else if (g->kind == VT_KIND_LEA && o[0].reg == base && o[0].size == 8 && insn->base == base
-           && insn->index == VT_NO_REG && insn->asize == 8)
+  else if (g->kind == VT_KIND_LEA && o[0].reg == base && o[0].size == whole && insn->base == base
+           && insn->index == VT_NO_REG && insn->asize == whole)
     *by = insn->disp;
   else if (g->kind == VT_KIND_PLAIN && o[0].kind == VT_OPERAND_GPR && o[0].reg == base
-           && o[0].size == 8 && insn->n == 2 && o[1].kind == VT_OPERAND_IMM
+           && o[0].size == whole && insn->n == 2 && o[1].kind == VT_OPERAND_IMM
            && (insn->mnemonic == ZYDIS_MNEMONIC_ADD || insn->mnemonic == ZYDIS_MNEMONIC_SUB))
     {
       const int64_t imm = (int64_t) insn->imm[o[1].reg];
@@ -134,6 +140,7 @@ group_at (VtGuestInsn *guest, unsigned from, unsigned n)
             break;
           low = l;
           high = h;
+          g->group_at = (int32_t) (at + m.disp);
           write |= m.write;
           last = i;
         }
@@ -149,8 +156,10 @@ group_at (VtGuestInsn *guest, unsigned from, unsigned n)
     return from;
   for (unsigned i = from; i <= last; i++)
     {
-      guest[i].group = member_of (&guest[i], &m) && m.base == first.base ? VT_GROUP_MEMBER
-                                                                        : VT_GROUP_BESIDE;
+      const bool member = member_of (&guest[i], &m) && m.base == first.base;
+      guest[i].group = member ? VT_GROUP_MEMBER : VT_GROUP_BESIDE;
+      if (member)
+        guest[i].group_at -= (int32_t) low;
     }
   leader->group = VT_GROUP_LEADER;
   leader->group_low = (int32_t) low;
@@ -182,15 +191,26 @@ emit_single (VtMake *make, const VtGuestInsn *g, uint32_t where, VtRcx rcx, cons
       stub.site = site->tag;
       stub.cold = site->cold;
       stub.table = (uint8_t) vt_make_table (make, g->group_write);
-      stub.mem = (VtHostMem){ .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
+      stub.mem = vt_guest_is_narrow (g)
+                     ? (VtHostMem){ .base = VT_NONE, .index = VT_NONE }
+                     : (VtHostMem){ .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
     }
   if (make->n_stubs < VT_BLOCK_STUBS)
     make->stub[make->n_stubs++] = stub;
 }
 
+/* G, an addend, becomes the host's address of @mem. T is used. */
+static void
+emit_host_address (VtEmit *e, VtHostMem mem)
+{
+  vt_emit_lea (e, false, VT_T, mem);
+  vt_emit_lea (e, true, VT_G, (VtHostMem){ .base = VT_G, .index = VT_T, .scale = 1 });
+}
+
 void
 vt_make_leader (VtMake *make, const VtGuestInsn *g)
 {
+  const bool      narrow = vt_guest_is_narrow (g);
   VtEmit         *e = make->e;
   const VtHostMem low = { .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
 
@@ -201,11 +221,18 @@ vt_make_leader (VtMake *make, const VtGuestInsn *g)
       emit_single (make, g, vt_make_flagless (make, low, g->group_span, table), VT_RCX_IN_G, NULL);
       vt_emit_mov (e, VT_CPU_RCX, VT_G);
       vt_emit_load (e, true, VT_G, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtTlbEntry, addend)));
+      if (narrow)
+        emit_host_address (e, low);
       return;
     }
   const VtSite site = vt_site_new (make, g->group_span, 0);
-  vt_emit_lea (e, true, VT_T, low);
-  emit_single (make, g, vt_make_range (make, &site, VT_T, g->group_span), VT_RCX_ITSELF, &site);
+  vt_emit_lea (e, !narrow, VT_T, low);
+  if (narrow)
+    vt_emit_mov (e, VT_S, VT_T);
+  emit_single (make, g, vt_make_range (make, &site, narrow ? VT_S : VT_T, g->group_span), VT_RCX_ITSELF,
+               &site);
   vt_site_resume (make, &site);
   vt_emit_load (e, true, VT_G, site.addend);
+  if (narrow)
+    vt_emit_lea (e, true, VT_G, (VtHostMem){ .base = VT_G, .index = VT_T, .scale = 1 });
 }

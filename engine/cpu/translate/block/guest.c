@@ -114,13 +114,6 @@ is_plain (const VtGuestInsn *g, unsigned mode)
   return g->memory == NULL || memory_fits (g);
 }
 
-/* Of near transfers and of the stack's operands. */
-static unsigned
-near_size (const VtGuestInsn *g)
-{
-  return vt_guest_is_narrow (g) ? g->insn.osize : 8;
-}
-
 static VtKind
 jump_kind (VtBlocks *b, VtGuestInsn *g, VtKind kind)
 {
@@ -131,15 +124,15 @@ jump_kind (VtBlocks *b, VtGuestInsn *g, VtKind kind)
     return VT_KIND_LAST;
   if (o->kind == VT_OPERAND_IMM)
     {
-      g->target = (g->next + g->insn.imm[0]) & vt_ones (near_size (g));
+      g->target = (g->next + g->insn.imm[0]) & vt_ones (vt_guest_near_size (g));
       return g->target <= b->code.last && vt_core_canonical (b->core, g->target) ? kind : VT_KIND_LAST;
     }
   if (o->kind == VT_OPERAND_MEM)
     {
       g->memory = &g->operands[0];
-      return memory_fits (g) && o->size == near_size (g) ? kind : VT_KIND_LAST;
+      return memory_fits (g) && o->size == vt_guest_near_size (g) ? kind : VT_KIND_LAST;
     }
-  return o->kind == VT_OPERAND_GPR && o->size == near_size (g) ? kind : VT_KIND_LAST;
+  return o->kind == VT_OPERAND_GPR && o->size == vt_guest_near_size (g) ? kind : VT_KIND_LAST;
 }
 
 static VtKind
@@ -153,10 +146,10 @@ push_kind (VtGuestInsn *g)
   if (o->kind == VT_OPERAND_MEM)
     {
       g->memory = &g->operands[0];
-      return memory_fits (g) && o->size == near_size (g) ? VT_KIND_PUSH : VT_KIND_INTERPRET;
+      return memory_fits (g) && o->size == vt_guest_near_size (g) ? VT_KIND_PUSH : VT_KIND_INTERPRET;
     }
   return o->kind == VT_OPERAND_IMM || (o->kind == VT_OPERAND_SEG && narrow)
-                 || (o->kind == VT_OPERAND_GPR && o->size == near_size (g))
+                 || (o->kind == VT_OPERAND_GPR && o->size == vt_guest_near_size (g))
              ? VT_KIND_PUSH
              : VT_KIND_INTERPRET;
 }
@@ -166,7 +159,7 @@ pop_kind (const VtGuestInsn *g)
 {
   const VtOperand *o = &g->insn.operand[0];
 
-  if (o->kind != VT_OPERAND_GPR || o->size != near_size (g) || (o->size == 2 && o->reg == VT_CPU_RSP))
+  if (o->kind != VT_OPERAND_GPR || o->size != vt_guest_near_size (g) || (o->size == 2 && o->reg == VT_CPU_RSP))
     return VT_KIND_INTERPRET;
   return VT_KIND_POP;
 }
@@ -232,20 +225,49 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
   return is_plain (g, mode) ? VT_KIND_PLAIN : VT_KIND_INTERPRET;
 }
 
-bool
-vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
+static const ZydisDecoder *
+decoder_of (VtBlocks *b)
+{
+  return vt_decoder_zydis (b->core->decoder,
+                           (ZydisMachineMode) ((b->code.mode & VT_MODE_DECODE) >> VT_MODE_DECODE_SHIFT));
+}
+
+/* The bytes at @rip, which the guest may be writing: what is decoded is what is translated. An instruction
+ * that isn't the block's first ends in the page. Returns: how many. */
+static unsigned
+fetch (VtBlocks *b, uint64_t rip, bool cross, uint8_t bytes[ZYDIS_MAX_INSTRUCTION_LENGTH])
 {
   const unsigned at = (unsigned) (rip - b->code.page_rip);
   const unsigned in_page = MIN ((unsigned) VT_PAGE - at, ZYDIS_MAX_INSTRUCTION_LENGTH);
-  const unsigned n = (unsigned) MIN ((uint64_t) in_page - 1, b->code.last - rip) + 1;
+  const unsigned most = cross ? ZYDIS_MAX_INSTRUCTION_LENGTH : in_page;
+
+  memcpy (bytes, b->code.page + at, in_page);
+  if (cross)
+    memcpy (bytes + in_page, b->code.tail, ZYDIS_MAX_INSTRUCTION_LENGTH - in_page);
+  return (unsigned) MIN ((uint64_t) most - 1, b->code.last - rip) + 1;
+}
+
+bool
+vt_guest_crosses (VtBlocks *b, uint64_t rip)
+{
+  ZydisDecodedInstruction insn;
+  uint8_t                 bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+
+  if (rip - b->code.page_rip <= VT_PAGE - ZYDIS_MAX_INSTRUCTION_LENGTH)
+    return false;
+  return ZydisDecoderDecodeInstruction (decoder_of (b), NULL, bytes, fetch (b, rip, false, bytes), &insn)
+         == ZYDIS_STATUS_NO_MORE_DATA;
+}
+
+bool
+vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
+{
   const ZydisMachineMode mode =
       (ZydisMachineMode) ((b->code.mode & VT_MODE_DECODE) >> VT_MODE_DECODE_SHIFT);
-  const ZydisDecoder *decoder = vt_decoder_zydis (b->core->decoder, mode);
-  uint8_t             bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+  uint8_t        bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+  const unsigned n = fetch (b, rip, b->code.tail != NULL && rip == b->code.rip, bytes);
 
-  /* The guest may be writing it: what is decoded is what is translated. */
-  memcpy (bytes, b->code.page + at, n);
-  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (decoder, bytes, n, &g->zydis, g->operands)))
+  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (decoder_of (b), bytes, n, &g->zydis, g->operands)))
     return false;
   g->memory = NULL;
   g->use = (VtUnitUse){ 0 };

@@ -152,8 +152,18 @@ decode (VtBlocks *b, bool *units)
   return n;
 }
 
+/* Accesses of 16-bit code, and of such with segments, are checked each by itself. */
+static bool
+may_group (const VtBlocks *b)
+{
+  const unsigned flat = VT_MODE_FLAT | VT_MODE_STACK32, mode = b->code.mode;
+
+  return !(mode & VT_MODE_SINGLE) && !b->core->strict
+         && (!vt_mode_is_narrow (mode) || (mode & flat) == flat);
+}
+
 VtBlock *
-vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
+vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
 {
   const uint64_t rip = from->rip;
   const unsigned mode = from->mode;
@@ -169,10 +179,18 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
       || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS
       || b->n_sites + 2 * VT_BLOCK_INSNS > VT_SITES)
     vt_blocks_flush (b);
-  VtCodePage *code = vt_blocks_page (b, gpa, from->page);
+  VtCodePage *code = vt_blocks_page (b, gpa, from->page), *tail = NULL;
   if (code == NULL || !code->settled)
     return NULL;
   b->code = *from;
+  if (vt_guest_crosses (b, rip))
+    {
+      tail = from->tail ? vt_blocks_page (b, tail_gpa, from->tail) : NULL;
+      if (tail == NULL || !tail->settled)
+        return NULL;
+    }
+  else
+    b->code.tail = NULL;
   const unsigned n = decode (b, &units);
   if (n == 0)
     {
@@ -181,13 +199,14 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
     }
 
   vt_flags_plan (b, n);
-  vt_group_plan (b, (mode & VT_MODE_SINGLE) || vt_mode_is_narrow (mode) || b->core->strict ? 0 : n);
+  vt_group_plan (b, may_group (b) ? n : 0);
   make.number = b->blocks->len;
   vt_emit32 (&b->emit, make.number);
   make.block = (VtBlock){
     .rip = rip,
     .page_rip = from->page_rip,
     .page = from->page,
+    .tail = b->code.tail,
     .host = b->emit.at,
     .first = b->insns->len,
     .n = n,
@@ -201,6 +220,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
       add_insn (&make, b->guest[i].rip, &b->guest[i]);
       make.live = b->guest[i].flags_live || b->core->strict;
       make.group = b->guest[i].group;
+      make.group_at = b->guest[i].group_at;
       if (make.group == VT_GROUP_LEADER)
         vt_make_leader (&make, &b->guest[i]);
       on = emit_insn (&make, &b->guest[i]);
@@ -214,7 +234,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa)
     emit_stub (&make, &make.stub[i]);
   make.block.dead_host = b->emit.at;
   emit_leave (&make, vt_exit (VT_EXIT_DEAD, make.number));
-  vt_blocks_add (b, &make.block, code);
+  vt_blocks_add (b, &make.block, code, tail);
   b->counts.blocks++;
   b->counts.instructions += n;
   return vt_block (b, make.number);

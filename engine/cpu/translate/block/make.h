@@ -53,11 +53,15 @@ struct VtGuestInsn
   bool                    group_write;
   uint16_t                group_span;
   int32_t                 group_low;
+  int32_t                 group_at; /* Of a member: how far from group_low it accesses. */
 };
 
 /* guest.c: decodes what is at @rip of b->code. Returns: false where that is no whole instruction of its page,
  * or none at all. */
 bool vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *out);
+
+/* guest.c: whether the instruction at @rip, which is in the block's page, crosses into the next. */
+bool vt_guest_crosses (VtBlocks *b, uint64_t rip);
 
 /* Whether nothing of the block comes behind it. */
 static inline bool
@@ -72,6 +76,13 @@ static inline bool
 vt_guest_is_narrow (const VtGuestInsn *g)
 {
   return g->insn.mode != ZYDIS_MACHINE_MODE_LONG_64;
+}
+
+/* The size of near transfers, and of the stack's operands where they don't show it. */
+static inline unsigned
+vt_guest_near_size (const VtGuestInsn *g)
+{
+  return vt_guest_is_narrow (g) ? g->insn.osize : 8;
 }
 
 /* Whether it checks an address. */
@@ -130,6 +141,7 @@ typedef struct
   VtEmit   *e;
   bool      live;  /* The present instruction leaves the flags that it finds alone. */
   uint8_t   group; /* VtGroup: its. */
+  int32_t   group_at;
   VtBlock   block;
   uint32_t  number; /* The block's. */
   uint32_t  insn;   /* The present instruction's. */
@@ -184,7 +196,8 @@ typedef struct
 } VtGuestMem;
 
 VtGuestMem vt_guest_mem (const VtGuestInsn *g);
-/* Whether its registers are in their places, and its displacement leaves room for an operand's size. */
+/* Whether its registers are in their places, and its displacement leaves room for an operand's size; in 64-bit
+ * mode. */
 bool vt_guest_mem_simple (VtGuestMem m);
 
 /* What an access leaves: the host's operand, and scratch registers that it doesn't use. */
@@ -209,7 +222,7 @@ unsigned vt_make_table (const VtMake *make, bool write);
 /* @reg, an address, is compared with the site's slot, and lost. */
 uint32_t vt_make_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size);
 /* @mem is looked for in the TLB's @table; no flag changes. RCX, which has been saved, and T are lost; S is
- * the entry's offset in the table. */
+ * the entry's offset in the table. In 32-bit code addresses wrap. */
 uint32_t vt_make_flagless (VtMake *make, VtHostMem mem, unsigned size, uint32_t table);
 
 /* group.c: what comes before a group's leader. */

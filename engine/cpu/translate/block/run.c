@@ -77,6 +77,8 @@ interpret (Run *run, uint64_t n)
   run->step = vt_interpret (run->core, MIN (n, run->budget - run->done), &done);
   run->done += done;
   run->b->counts.interpreted += done;
+  if (G_UNLIKELY (run->core->chaos))
+    vt_chaos_between (run->core, run->b);
 }
 
 static void
@@ -87,6 +89,16 @@ interpret_decoded (Run *run, const VtInsn *insn)
   run->step = vt_interpret_decoded (run->core, insn, &done);
   run->done += done;
   run->b->counts.interpreted += done;
+  if (G_UNLIKELY (run->core->chaos))
+    vt_chaos_between (run->core, run->b);
+}
+
+/* Where the TLB has the page at @linear, if it has it. */
+static const VtTlbEntry *
+fetch_entry (VtCore *core, uint64_t linear)
+{
+  const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
+  return &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[linear / VT_PAGE % VT_TLB_ENTRIES];
 }
 
 /* The block at RIP, or NULL: its page is not in the fetch TLB (which the interpreter's fetch will change), or
@@ -94,26 +106,43 @@ interpret_decoded (Run *run, const VtInsn *insn)
 static VtBlock *
 find (VtCore *core, VtBlocks *b, unsigned mode)
 {
-  const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
   const uint64_t    linear = core->code_bits == 64 ? core->rip
                                                    : (uint32_t) (core->seg[VT_CPU_CS].base + core->rip);
   const uint64_t    tag = linear & ~VT_PAGE_OFFSET;
-  const VtTlbEntry *entry =
-      &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[tag / VT_PAGE % VT_TLB_ENTRIES];
+  const VtTlbEntry *entry = fetch_entry (core, tag);
 
   vt_jump_update (b);
   if (entry->tag != tag)
     return NULL;
-  const VtCode code = { .rip = core->rip,
-                        .page_rip = core->rip - (linear & VT_PAGE_OFFSET),
-                        .page = (uint8_t *) (uintptr_t) (tag + entry->addend),
-                        .mode = mode,
-                        .last = vt_mode_last (mode) };
-  VtBlock     *block = vt_blocks_find (b, &code);
+  VtCode code = { .rip = core->rip,
+                  .page_rip = core->rip - (linear & VT_PAGE_OFFSET),
+                  .page = (uint8_t *) (uintptr_t) (tag + entry->addend),
+                  .mode = mode,
+                  .last = vt_mode_last (mode) };
+  uint64_t global = entry->info;
+  VtGpa    tail_gpa = 0;
+  if ((linear & VT_PAGE_OFFSET) > VT_PAGE - ZYDIS_MAX_INSTRUCTION_LENGTH)
+    {
+      const uint64_t    next = vt_mmu_wrap (core, tag + VT_PAGE);
+      const VtTlbEntry *tail = fetch_entry (core, next);
+      if (tail->tag == next)
+        {
+          code.tail = (uint8_t *) (uintptr_t) (next + tail->addend);
+          tail_gpa = tail->info & ~VT_PAGE_OFFSET;
+          global &= tail->info;
+        }
+    }
+  VtBlock *block = vt_blocks_find (b, &code);
   if (block == NULL)
-    block = vt_block_make (b, &code, entry->info & ~VT_PAGE_OFFSET);
+    block = vt_block_make (b, &code, entry->info & ~VT_PAGE_OFFSET, tail_gpa);
   if (block && !(mode & VT_MODE_SINGLE))
-    vt_jump_fill (b, block, core->rip + vt_mode_code_key (core), linear, (entry->info & VT_TLB_GLOBAL) != 0);
+    {
+      if (block->tail)
+        vt_mmu_note_fetch (&core->mmu, vt_mmu_wrap (core, tag + VT_PAGE));
+      else
+        global = entry->info;
+      vt_jump_fill (b, block, core->rip + vt_mode_code_key (core), linear, (global & VT_TLB_GLOBAL) != 0);
+    }
   return block;
 }
 
@@ -123,6 +152,11 @@ arm (VtCore *core)
 {
   VtFast *fast = &core->fast;
 
+  if (G_UNLIKELY (core->chaos) && vt_chaos_stops (core))
+    {
+      __atomic_store_n (&fast->poll, NULL, __ATOMIC_SEQ_CST);
+      return;
+    }
   if (G_LIKELY (__atomic_load_n (&fast->poll, __ATOMIC_RELAXED) != NULL)
       || __atomic_load_n (&core->requests, __ATOMIC_RELAXED))
     return;
@@ -334,6 +368,29 @@ vt_translate_available (VtCore *core)
   return true;
 }
 
+void
+vt_translate_begin_writes (VtCore *core)
+{
+  VtBlocks *b = core->blocks;
+
+  if (b == NULL)
+    return;
+  /* From here on this core writes past the watch of what is in its write tables, and must have seen to
+   * that first: as of the epoch that is read before. */
+  __atomic_store_n (&b->settled, 0, __ATOMIC_SEQ_CST);
+  const uint64_t epoch = vt_space_watch_epoch (core->space);
+  see_written (core, b);
+  if (__atomic_load_n (&b->settled, __ATOMIC_RELAXED) == 0)
+    __atomic_store_n (&b->settled, epoch, __ATOMIC_SEQ_CST);
+}
+
+void
+vt_translate_end_writes (VtCore *core)
+{
+  if (core->blocks)
+    __atomic_store_n (&core->blocks->settled, UINT64_MAX, __ATOMIC_SEQ_CST);
+}
+
 static VtStep
 run_guest (VtCore *core, uint64_t budget, bool one, uint64_t *done)
 {
@@ -343,16 +400,12 @@ run_guest (VtCore *core, uint64_t budget, bool one, uint64_t *done)
   if (!vt_translate_available (core))
     return vt_interpret (core, budget, done);
   run.b = core->blocks;
+  if (G_UNLIKELY (core->chaos) && !one)
+    run.budget = vt_chaos_budget (core, budget);
   vt_block_thread_enter (run.b, &saved);
-  /* From here on this core writes past the watch of what is in its write tables, and must have seen to
-   * that first: as of the epoch that is read before. */
-  __atomic_store_n (&run.b->settled, 0, __ATOMIC_SEQ_CST);
-  const uint64_t epoch = vt_space_watch_epoch (core->space);
-  see_written (core, run.b);
-  if (__atomic_load_n (&run.b->settled, __ATOMIC_RELAXED) == 0)
-    __atomic_store_n (&run.b->settled, epoch, __ATOMIC_SEQ_CST);
+  vt_translate_begin_writes (core);
   loop (&run);
-  __atomic_store_n (&run.b->settled, UINT64_MAX, __ATOMIC_SEQ_CST);
+  vt_translate_end_writes (core);
   vt_block_thread_leave (run.b, &saved);
   if (done)
     *done = run.done;

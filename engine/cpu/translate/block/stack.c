@@ -35,19 +35,12 @@ vt_make_move_stack (VtMake *make, unsigned from, int by, unsigned scratch)
     }
 }
 
-/* What the stack's operand has, where the instruction doesn't show it. */
-static unsigned
-stack_size (const VtGuestInsn *g)
-{
-  return vt_guest_is_narrow (g) ? g->insn.osize : 8;
-}
-
 void
 vt_make_push (VtMake *make, const VtGuestInsn *g)
 {
   VtEmit          *e = make->e;
   const VtOperand *o = &g->insn.operand[0];
-  const unsigned   size = stack_size (g);
+  const unsigned   size = vt_guest_near_size (g);
 
   if (o->kind == VT_OPERAND_MEM)
     {
@@ -79,7 +72,7 @@ void
 vt_make_push_return (VtMake *make, const VtGuestInsn *g)
 {
   VtEmit        *e = make->e;
-  const unsigned size = stack_size (g);
+  const unsigned size = vt_guest_near_size (g);
   const VtAccess to =
       vt_make_access (make, vt_make_stack_at (make, VT_CPU_RSP, -(int) size), size, true, 1);
 
@@ -98,7 +91,7 @@ vt_make_pop (VtMake *make, const VtGuestInsn *g)
 {
   VtEmit        *e = make->e;
   const uint8_t  to = g->insn.operand[0].reg;
-  const unsigned size = stack_size (g);
+  const unsigned size = vt_guest_near_size (g);
   const VtAccess from = vt_make_access (make, vt_make_stack_at (make, VT_CPU_RSP, 0), size, false, 1);
 
   if (to == VT_CPU_RSP)
@@ -120,7 +113,7 @@ vt_make_pop (VtMake *make, const VtGuestInsn *g)
 void
 vt_make_leave (VtMake *make, const VtGuestInsn *g)
 {
-  const unsigned size = stack_size (g);
+  const unsigned size = vt_guest_near_size (g);
   const VtAccess from = vt_make_access (make, vt_make_stack_at (make, VT_CPU_RBP, 0), size, false, 1);
   const uint8_t  frame = from.free[0];
 

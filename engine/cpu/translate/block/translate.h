@@ -25,6 +25,12 @@ VtStep vt_translate (VtCore *core, uint64_t budget, uint64_t *done);
 /* One instruction, with vt_translate()'s care for what is translated. */
 VtStep vt_translate_one (VtCore *core);
 
+/* Around what writes guest memory through this core's MMU outside of vt_translate(), such as the delivery of an
+ * event: between the two, who translates a page that this core may be writing waits until it has looked. The
+ * core's thread; they do not nest. */
+void vt_translate_begin_writes (VtCore *core);
+void vt_translate_end_writes (VtCore *core);
+
 /* Whether vt_translate() translates on this host. */
 bool vt_translate_available (VtCore *core);
 

@@ -39,7 +39,6 @@ typedef struct
   VtCpu      base;
   VtCore    *core;
   VtCpuPort *port, unwired; /* The board's chips'; before attach, one that never says anything. */
-  uint64_t   watch_epoch; /* Of the space, when its write tables were last rid of watched pages. */
   uint64_t   kept[VT_SOFT_KEPT]; /* In the order of msr.c's table. */
 
   /* HLT and its kin. @asleep is set before the core's requests are looked at for the last time, and

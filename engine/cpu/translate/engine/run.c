@@ -114,23 +114,10 @@ deliver_saved (VtCore *core, VtStep *step)
   return true;
 }
 
-/* A delivery writes to the guest's stack outside of the translator, which would see to this: pages that
- * others have put under watch meanwhile leave the write tables. */
-static void
-see_watched (VtSoftCpu *cpu)
-{
-  const uint64_t epoch = vt_space_watch_epoch (cpu->core->space);
-
-  if (epoch == cpu->watch_epoch)
-    return;
-  vt_mmu_drop_watched (cpu->core);
-  cpu->watch_epoch = epoch;
-}
-
 /* Delivers one event, if one may be now. Says in core->window what could not be, so that the core comes
  * back when that changes. Returns: whether there was one; @step: how its delivery ended. */
 static bool
-deliver (VtSoftCpu *cpu, VtStep *step)
+deliver_one (VtSoftCpu *cpu, VtStep *step)
 {
   const VtSoft *engine = vt_soft_of (cpu);
   VtCore            *core = cpu->core;
@@ -138,7 +125,6 @@ deliver (VtSoftCpu *cpu, VtStep *step)
   core->window = 0;
   if (core->mp_state != VT_CPU_MP_RUNNABLE && core->mp_state != VT_CPU_MP_HALTED)
     return false;
-  see_watched (cpu);
   if (deliver_saved (core, step))
     return true;
   if (core->events.nmi_pending)
@@ -164,6 +150,15 @@ deliver (VtSoftCpu *cpu, VtStep *step)
       core->window |= VT_WINDOW_INTERRUPT;
     }
   return false;
+}
+
+static bool
+deliver (VtSoftCpu *cpu, VtStep *step)
+{
+  vt_translate_begin_writes (cpu->core);
+  const bool any = deliver_one (cpu, step);
+  vt_translate_end_writes (cpu->core);
+  return any;
 }
 
 /* Running ----------------------------------------------------------------------------------------- */
@@ -241,7 +236,10 @@ declined (VtSoftCpu *cpu)
     return VT_STEP_DECLINED;
   vt_trace ("cpu", "processor %u: “%s” at 0x%" G_GINT64_MODIFIER "x is declined: undefined",
             cpu->base.index, vt_interpret_declined (core), core->rip);
-  return vt_event_undefined (core);
+  vt_translate_begin_writes (core);
+  const VtStep step = vt_event_undefined (core);
+  vt_translate_end_writes (core);
+  return step;
 }
 
 void
