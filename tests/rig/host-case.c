@@ -36,6 +36,7 @@ typedef struct CoreOutcome CoreOutcome;
 struct HostCase
 {
   ZydisDecoder decoder;
+  bool         narrow;  /* 32-bit code. */
   CoreOutcome *outcome; /* 4 */
   VtSpace *space;
   VtRam   *ram;
@@ -124,7 +125,9 @@ load (VtCore *core, const Case *c)
   state->cr4 = VT_CR4_PAE | VT_CR4_OSFXSR | VT_CR4_OSXMMEXCPT | VT_CR4_OSXSAVE;
   state->efer = VT_EFER_LME | VT_EFER_LMA | VT_EFER_NXE | VT_EFER_SCE;
   state->xcr0 = vt_unit_features (core->unit) & 0xe7;
-  state->seg[VT_CPU_CS] = flat (0x33, true);
+  state->seg[VT_CPU_CS] = flat (in->narrow ? 0x23 : 0x33, true);
+  state->seg[VT_CPU_CS].l = !in->narrow;
+  state->seg[VT_CPU_CS].db = in->narrow;
   for (unsigned i = VT_CPU_ES; i <= VT_CPU_GS; i++)
     if (i != VT_CPU_CS)
       state->seg[i] = flat (0x2b, false);
@@ -356,6 +359,9 @@ is_compared (const VtInsn *insn)
     vt_op_fclex,   vt_op_fnstcw,   vt_op_fldcw,    vt_op_fnstsw,       vt_op_stmxcsr,
     vt_op_ldmxcsr, vt_op_ud,       vt_op_enter,    vt_op_call,         vt_op_ret,
     vt_op_gather,  vt_op_masked,   vt_op_masked_bytes,
+    /* Of 32-bit code alone. */
+    vt_op_aad,     vt_op_aam,      vt_op_ascii_adjust, vt_op_bound,    vt_op_decimal_adjust,
+    vt_op_popa,    vt_op_pusha,    vt_op_salc,
   };
 
   return insn->op == &vt_op_unit || is_one_of (insn, run, G_N_ELEMENTS (run));
@@ -367,16 +373,13 @@ static bool
 is_elsewhere (const VtInsn *insn)
 {
   static void (*const run[]) (VtCore *, const VtInsn *) = {
-    vt_op_ac,         vt_op_arpl,           vt_op_ascii_adjust, vt_op_aad,         vt_op_aam,
-    vt_op_bound,      vt_op_cli,            vt_op_clts,         vt_op_cpuid,       vt_op_decimal_adjust,
-    vt_op_fldenv,     vt_op_fnsave,         vt_op_fnstenv,      vt_op_frstor,      vt_op_fwait,
+    vt_op_ac,         vt_op_arpl,           vt_op_cli,            vt_op_clts,         vt_op_cpuid,       vt_op_fldenv,     vt_op_fnsave,         vt_op_fnstenv,      vt_op_frstor,      vt_op_fwait,
     vt_op_fxrstor,    vt_op_fxsave,         vt_op_hlt,          vt_op_in,          vt_op_int,
     vt_op_int_fixed,  vt_op_invlpg,         vt_op_invpcid,      vt_op_iret,        vt_op_lar,
     vt_op_lldt,       vt_op_lmsw,           vt_op_load_far,     vt_op_load_table,  vt_op_lsl,
-    vt_op_ltr,        vt_op_mov_control,    vt_op_mov_debug,    vt_op_out,         vt_op_popa,
-    vt_op_popf,       vt_op_privileged_nop, vt_op_pusha,        vt_op_pushf,       vt_op_random,
+    vt_op_ltr,        vt_op_mov_control,    vt_op_mov_debug,    vt_op_out,         vt_op_popf,       vt_op_privileged_nop, vt_op_pushf,       vt_op_random,
     vt_op_rdmsr,      vt_op_rdpid,          vt_op_rdpkru,       vt_op_rdtsc,       vt_op_read_base,
-    vt_op_salc,       vt_op_smsw,           vt_op_sti,          vt_op_store_selector, vt_op_store_table,
+    vt_op_smsw,           vt_op_sti,          vt_op_store_selector, vt_op_store_table,
     vt_op_swapgs,     vt_op_syscall,        vt_op_sysenter,     vt_op_sysexit,     vt_op_sysret,
     vt_op_touch,      vt_op_verify,         vt_op_write_base,   vt_op_wrmsr,       vt_op_wrpkru,
     vt_op_xgetbv,     vt_op_xrstor,         vt_op_xsave,        vt_op_xsetbv,
@@ -425,18 +428,27 @@ stays_near (const VtInsn *insn)
   return by <= 1024 && by >= -1024 && !(by < 0 && by >= -(int64_t) insn->length);
 }
 
+static void
+init_decoder (ZydisDecoder *decoder, unsigned bits)
+{
+  if (bits == 32)
+    ZydisDecoderInit (decoder, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
+  else
+    ZydisDecoderInit (decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+}
+
 bool
-host_case_expects (const uint8_t bytes[15])
+host_case_expects (unsigned bits, const uint8_t bytes[15])
 {
   ZydisDecoder            decoder;
   ZydisDecodedInstruction zydis;
   ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
   VtInsn                  insn;
 
-  ZydisDecoderInit (&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  init_decoder (&decoder, bits);
   if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&decoder, bytes, 15, &zydis, operands)))
     return false;
-  vt_insn_take (&insn, &zydis, operands, ZYDIS_MACHINE_MODE_LONG_64, bytes);
+  vt_insn_take (&insn, &zydis, operands, decoder.machine_mode, bytes);
   return insn.op && !is_elsewhere (&insn) && !is_excepted (&insn);
 }
 
@@ -562,6 +574,11 @@ aim (Source *source, const VtInsn *insn, const ZydisDecodedInstruction *zydis, u
     return aim_gather (source, insn, zydis, c);
   if (insn->seg >= VT_CPU_FS)
     c->native = false;
+  /* Addresses of 16 bits reach none of the pages. */
+  if (insn->asize == 2
+      && (memory || insn->op->run == vt_op_string || insn->op->run == vt_op_xlat
+          || insn->op->run == vt_op_masked_bytes))
+    return false;
   if (!memory)
     return true;
   if (insn->op->run == vt_op_bit && insn->operand[1].kind == VT_OPERAND_GPR)
@@ -624,8 +641,10 @@ compare (const CoreOutcome *one, const char *who_one, const CoreOutcome *other, 
     }
   if (a->rip != b->rip)
     TELL ("rip %" PRIx64 ", %" PRIx64, a->rip, b->rip);
-  for (unsigned i = 0; i < 16; i++)
-    if (a->gpr[i] != b->gpr[i])
+  /* In 32-bit code, upper halves may be anything. */
+  const uint64_t seen = a->narrow ? UINT32_MAX : UINT64_MAX;
+  for (unsigned i = 0; i < (a->narrow ? 8 : 16); i++)
+    if ((a->gpr[i] ^ b->gpr[i]) & seen)
       TELL ("%s %016" PRIx64 ", %016" PRIx64, names[i], a->gpr[i], b->gpr[i]);
   const uint64_t mask = (exact ? UINT64_MAX : VT_FLAGS_STATUS | VT_FLAG_DF) & ~undefined;
   if ((a->flags ^ b->flags) & mask)
@@ -717,6 +736,8 @@ decode (HostCase *hc)
   state->cr0 = 1;
   state->efer = VT_EFER_LMA | VT_EFER_LME;
   state->seg[VT_CPU_CS] = flat (0x33, true);
+  state->seg[VT_CPU_CS].l = !hc->narrow;
+  state->seg[VT_CPU_CS].db = hc->narrow;
   vt_core_load (hc->core, state);
   return vt_decode (hc->core);
 }
@@ -739,7 +760,7 @@ run_bytes (HostCase *hc, uint8_t bytes[15], Source *from, char **report)
   Source                  source = *from;
   ZydisDecodedInstruction zydis;
   ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
-  Case                    c = { .unit = hc->core->unit, .native = true };
+  Case                    c = { .unit = hc->core->unit, .in.narrow = hc->narrow, .native = true };
   CoreOutcome            *interpreted = &hc->outcome[0], *translated = &hc->outcome[1];
   CoreOutcome            *native = &hc->outcome[2], *optimized = &hc->outcome[3];
 
@@ -757,6 +778,11 @@ run_bytes (HostCase *hc, uint8_t bytes[15], Source *from, char **report)
       && (insn->n == 0 || insn->operand[0].kind != VT_OPERAND_IMM || insn->op->run == vt_op_ret))
     aim_jump (&source, hc, insn, &c);
   memcpy (hc->code_write + CODE_AT, bytes, zydis.length);
+  if (hc->narrow)
+    for (unsigned i = 0; i < 16; i++)
+      c.in.gpr[i] = i < 8 ? (uint32_t) c.in.gpr[i] : 0;
+  for (unsigned i = 0; i < 4; i++)
+    hc->outcome[i].host.narrow = hc->narrow;
   const uint64_t undefined = zydis.cpu_flags ? zydis.cpu_flags->undefined : 0;
 
   if (!run_core (hc, hc->core, &c, vt_interpret, interpreted))
@@ -777,6 +803,13 @@ run_bytes (HostCase *hc, uint8_t bytes[15], Source *from, char **report)
   /* Processors differ in which elements a gather or scatter has done before it faults, and in whether a byte
    * that MASKMOVDQU leaves out may fault. */
   if (insn->op->run == vt_op_gather && interpreted->host.vector == VT_EXC_PF)
+    c.native = false;
+  /* An AMD processor knows a bit of MXCSR more than guests are told of. */
+  if (insn->op->run == vt_op_ldmxcsr && interpreted->host.vector == VT_EXC_GP)
+    c.native = false;
+  /* In 32-bit code they clear eight registers; here all, which such code can't tell. */
+  if (hc->narrow
+      && (insn->mnemonic == ZYDIS_MNEMONIC_VZEROUPPER || insn->mnemonic == ZYDIS_MNEMONIC_VZEROALL))
     c.native = false;
   /* What is offered to nobody the host may have. */
   if (insn->op->run == vt_op_ud && insn->mnemonic != ZYDIS_MNEMONIC_UD0
@@ -820,6 +853,13 @@ host_case_run_insn (HostCase *hc, uint8_t bytes[15], uint64_t seed, char **repor
   return run_bytes (hc, bytes, &source, report);
 }
 
+void
+host_case_set_bits (HostCase *hc, unsigned bits)
+{
+  hc->narrow = bits == 32;
+  init_decoder (&hc->decoder, bits);
+}
+
 bool
 host_case_translated (const HostCase *hc, uint64_t *entries)
 {
@@ -858,7 +898,7 @@ host_case_new (void)
     }
   hc->stack = g_malloc (HOST_NATIVE_STACK);
   hc->outcome = g_new0 (CoreOutcome, 4);
-  ZydisDecoderInit (&hc->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  host_case_set_bits (hc, 64);
   hc->space = vt_space_new ();
   hc->ram = vt_ram_new ("ram", VT_MIB, &error);
   g_assert_no_error (error);

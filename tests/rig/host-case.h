@@ -12,6 +12,9 @@
 
 typedef struct HostCase HostCase;
 
+/* What code the cases are from now on: of 64 bits, as at first, or of 32. */
+void host_case_set_bits (HostCase *hc, unsigned bits);
+
 /* Maps memory for both; NULL where this host lets nobody have the addresses. */
 HostCase *host_case_new (void);
 void      host_case_free (HostCase *hc);
@@ -36,8 +39,8 @@ HostCaseEnd host_case_run (HostCase *hc, const uint8_t *data, size_t size, char 
  * @report also for HOST_CASE_DECLINED. */
 HostCaseEnd host_case_run_insn (HostCase *hc, uint8_t bytes[15], uint64_t seed, char **report);
 
-/* Whether the instruction in @bytes is of a form that is to be compared, for some state. */
-bool host_case_expects (const uint8_t bytes[15]);
+/* Whether the instruction in @bytes, of @bits-bit code, is of a form that is to be compared, for some state. */
+bool host_case_expects (unsigned bits, const uint8_t bytes[15]);
 
 /* Whether this host lets the translator translate; how often it has entered translated code. */
 bool host_case_translated (const HostCase *hc, uint64_t *entries);

@@ -123,7 +123,7 @@ search_legacy (Search *search)
 
   for (unsigned p = 0; p < G_N_ELEMENTS (prefixes); p++)
     for (unsigned m = 0; m < G_N_ELEMENTS (maps); m++)
-      for (unsigned rex = 0; rex < 3; rex++)
+      for (unsigned rex = 0; rex < (search->forms->bits == 64 ? 3 : 1); rex++)
         for (unsigned opcode = 0; opcode < 256; opcode++)
           {
             uint8_t  bytes[HOST_FORM_BYTES];
@@ -139,8 +139,7 @@ search_legacy (Search *search)
             bytes[n++] = (uint8_t) opcode;
             /* Prefixes that would be another instruction's, and the prefixes of VEX and EVEX. */
             if (maps[m] == 0
-                && ((opcode & 0xf0) == 0x40 || opcode == 0x0f || opcode == 0xc4 || opcode == 0xc5
-                    || opcode == 0x62 || (opcode & 0xfc) == 0x64 || (opcode & 0xfe) == 0xf2
+                && (((opcode & 0xf0) == 0x40 && search->forms->bits == 64) || opcode == 0x0f || (opcode & 0xfc) == 0x64 || (opcode & 0xfe) == 0xf2
                     || opcode == 0xf0 || opcode == 0x2e || opcode == 0x36 || opcode == 0x3e
                     || opcode == 0x26))
               continue;
@@ -197,7 +196,7 @@ search_evex (Search *search)
 }
 
 HostForms *
-host_forms_new (void)
+host_forms_new (unsigned bits)
 {
   HostForms *forms = g_new0 (HostForms, 1);
   Search     search = {
@@ -206,7 +205,11 @@ host_forms_new (void)
         .keys = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL),
   };
 
-  ZydisDecoderInit (&forms->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  forms->bits = bits;
+  if (bits == 64)
+    ZydisDecoderInit (&forms->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  else
+    ZydisDecoderInit (&forms->decoder, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
   search_legacy (&search);
   search_vex (&search);
   search_evex (&search);
@@ -227,13 +230,13 @@ host_forms_free (HostForms *forms)
 
 /* Bits of the prefixes that name registers: each set of them is changed every other time. */
 static void
-vary_prefixes (const HostForm *form, uint64_t random, uint8_t *bytes)
+vary_prefixes (bool wide, uint64_t random, uint8_t *bytes)
 {
   unsigned at = 0;
 
   while (bytes[at] == 0x66 || bytes[at] == 0xf0 || bytes[at] == 0xf2 || bytes[at] == 0xf3)
     at++;
-  if (bytes[at] == 0xc4 || bytes[at] == 0x62)
+  if ((bytes[at] == 0xc4 || bytes[at] == 0x62) && (wide || bytes[at + 1] >= 0xc0))
     {
       const bool evex = bytes[at] == 0x62;
       if (random & 1)
@@ -247,7 +250,7 @@ vary_prefixes (const HostForm *form, uint64_t random, uint8_t *bytes)
       if (evex && (bytes[at + 3] & 7))
         bytes[at + 3] = (uint8_t) ((bytes[at + 3] & ~7u) | (1 + (random >> 40) % 7));
     }
-  else if ((bytes[at] & 0xf0) == 0x40 && (random & 1))
+  else if (wide && (bytes[at] & 0xf0) == 0x40 && (random & 1))
     bytes[at] |= (uint8_t) (random >> 8 & 7);
 }
 
@@ -277,7 +280,7 @@ host_form_vary (const HostForms *forms, const HostForm *form, uint64_t *random,
       memcpy (bytes, form->bytes, HOST_FORM_BYTES);
       for (unsigned i = form->tail; i < HOST_FORM_BYTES; i++)
         bytes[i] = (uint8_t) (host_random (random) >> 32);
-      vary_prefixes (form, r, bytes);
+      vary_prefixes (forms->bits == 64, r, bytes);
       if (modrm)
         {
           const bool memory = bytes[modrm] < 0xc0;
@@ -292,7 +295,7 @@ host_form_vary (const HostForms *forms, const HostForm *form, uint64_t *random,
       unsigned at = 0;
       while (bytes[at] == 0x66 || bytes[at] == 0xf0 || bytes[at] == 0xf2 || bytes[at] == 0xf3)
         at++;
-      if (bytes[at] != 0xc4 && bytes[at] != 0x62 && (bytes[at] & 0xf0) != 0x40 && (s & 16))
+      if (forms->bits == 64 && bytes[at] != 0xc4 && bytes[at] != 0x62 && (bytes[at] & 0xf0) != 0x40 && (s & 16))
         insert (bytes, at, (uint8_t) (0x40 | (s >> 32 & 7)), &modrm);
       if ((s >> 40 & 31) == 0)
         insert (bytes, 0, address[(s >> 48) % 3], &modrm);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Every form of every instruction that Zydis knows in 64-bit mode: a mnemonic with the kinds and sizes of its
+ * Every form of every instruction that Zydis knows in 64-bit mode, or in 32-bit code under it: a mnemonic with the kinds and sizes of its
  * operands, its encoding, and what a prefix makes of it. They are found by decoding all opcodes.
  */
 #pragma once
@@ -26,11 +26,12 @@ typedef struct
 typedef struct
 {
   HostForm    *form;
-  unsigned     n;
+  unsigned     n, bits;
   ZydisDecoder decoder;
 } HostForms;
 
-HostForms *host_forms_new (void);
+/* @bits: 64 or 32. */
+HostForms *host_forms_new (unsigned bits);
 void       host_forms_free (HostForms *forms);
 
 /* Another instruction of @form, as @random has it: other registers, addressing, displacement and numbers. */

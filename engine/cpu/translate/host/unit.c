@@ -228,7 +228,10 @@ prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
     return;
   if (uses_rsp && (slot->stand_in = free_register (&used)) == VT_NO_REG)
     return;
-  if (slot->use.size || uses_rsp || word)
+  /* In VEX and EVEX there are bits that name registers in 64-bit mode and are ignored elsewhere. */
+  const bool ignored = insn->mode != ZYDIS_MACHINE_MODE_LONG_64
+                       && instruction.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+  if (slot->use.size || uses_rsp || word || ignored)
     length = encode (slot, &instruction, operands, code);
   else
     {
