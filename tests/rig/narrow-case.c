@@ -500,7 +500,12 @@ aim (Source *source, NarrowCase *nc, const VtInsn *insn, const ZydisDecodedInstr
     {
       if (insn->op->run == vt_op_bit && insn->operand[1].kind == VT_OPERAND_GPR)
         put (c, insn->operand[1].reg, 4, (uint64_t) ((int64_t) (int8_t) take (source) * 4));
-      aim_memory (c, insn, zydis, bytes, take_target (source, c));
+      const uint32_t target = take_target (source, c);
+      VtCpuSegment  *seg = &c->seg[insn->seg];
+      /* The segment ends in the operand, or just before or behind it. */
+      if (c->mode != FLAT32 && c->mode != VIRTUAL && insn->seg != VT_CPU_CS && take (source) < 50)
+        seg->limit = (uint32_t) (target - seg->base) - 2 + take (source) % 12;
+      aim_memory (c, insn, zydis, bytes, target);
     }
   if (is_transfer (insn) && (insn->n == 0 || insn->op->run == vt_op_ret || insn->operand[0].kind != VT_OPERAND_IMM))
     {

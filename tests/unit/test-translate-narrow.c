@@ -254,11 +254,11 @@ test_flow16 (void)
 }
 
 /* The same offset is other code in another code segment, and the same code has another offset; calls within
- * them go to their own pages. */
+ * them go to their own pages. The same offset in the same page may be different code, too. */
 CORE_CODE (far16, 16,
            "movw $100, %cx\n"
            "1: lcall $0x1000, $0x100\n lcall $0x1800, $0x100\n lcall $0x1001, $0xf0\n"
-           "   lcall $0x1801, $0xf0\n decw %cx\n jnz 1b\n hlt\n");
+           "   lcall $0x1801, $0xf0\n lcall $0x3000, $0\n lcall $0x3001, $0\n decw %cx\n jnz 1b\n hlt\n");
 CORE_CODE (far16_there, 16,
            ".fill 0x100, 1, 0x90\n addw $1, %ax\n call 1f\n movw %ax, %si\n lret\n"
            ".fill 0x70, 1, 0x90\n .balign 16\n 3: incw %bx\n ret\n"
@@ -268,6 +268,7 @@ CORE_CODE (far16_there, 16,
 static void
 test_far16 (void)
 {
+  static const uint8_t first[] = { 0x45, 0xcb }, second[] = { 0x83, 0xc7, 5, 0xcb }; /* incw %bp; addw $5, %di */
   const size_t size = (size_t) (code_far16_there_end - code_far16_there);
   BOTH (far16, real_mode);
   EACH (rig)
@@ -275,6 +276,8 @@ test_far16 (void)
       memcpy (rig->mem + 0x10000, code_far16_there, size);
       memcpy (rig->mem + 0x18000, code_far16_there, size);
       rig->mem[0x18102] = 3; /* It adds another number. */
+      memcpy (rig->mem + 0x30000, first, sizeof first);
+      memcpy (rig->mem + 0x30010, second, sizeof second);
     }
   both_run (&both);
   both_finish (&both);
@@ -317,6 +320,35 @@ test_wrap16 (void)
     {
       g_assert_cmpuint (vt_ld16 (rig->mem + 0x3100), ==, 60);
       g_assert_cmpuint (vt_ld16 (rig->mem + 0x3102), ==, 60);
+    }
+  both_finish (&both);
+}
+
+/* A handler in another segment, at the offset behind the instruction that has faulted. */
+CORE_CODE (handler16, 16,
+           "movw $50, %cx\n xorw %bx, %bx\n"
+           "1: xorw %dx, %dx\n movw $7, %ax\n divw %bx\n" LABEL (handler16_behind)
+           "   incw %si\n decw %cx\n jnz 1b\n hlt\n");
+CORE_CODE (handler16_there, 16,
+           "incw %di\n pushw %bp\n movw %sp, %bp\n addw $2, 2(%bp)\n movw $2, 6(%bp)\n popw %bp\n iretw\n");
+extern const uint8_t handler16_behind[];
+
+static void
+test_handler16 (void)
+{
+  const uint32_t behind = CORE_AT (handler16, handler16_behind);
+  BOTH (handler16, real_mode);
+  EACH (rig)
+    {
+      memcpy (rig->mem + 0x30000 + behind, code_handler16_there,
+              (size_t) (code_handler16_there_end - code_handler16_there));
+      vt_st32 (rig->mem + 4 * VT_EXC_DE, 0x3000u << 16 | behind);
+    }
+  both_run (&both);
+  EACH (rig)
+    {
+      g_assert_cmpuint (rig->core->gpr[VT_CPU_RSI], ==, 50);
+      g_assert_cmpuint (rig->core->gpr[VT_CPU_RDI], ==, 50);
     }
   both_finish (&both);
 }
@@ -401,6 +433,7 @@ main (int argc, char **argv)
   g_test_add_func ("/translate-narrow/flow16", test_flow16);
   g_test_add_func ("/translate-narrow/far16", test_far16);
   g_test_add_func ("/translate-narrow/wrap16", test_wrap16);
+  g_test_add_func ("/translate-narrow/handler16", test_handler16);
   g_test_add_func ("/translate-narrow/modify16", test_modify16);
   g_test_add_func ("/translate-narrow/virtual", test_virtual);
   g_test_add_func ("/translate-narrow/many", test_many);
