@@ -200,8 +200,8 @@ def ends(d):
 
 
 def emulation_failure():
-  """An instruction that KVM has to emulate, on whatever host, and cannot."""
-  crash("not-emulated", re.compile("maskmovdqu"))
+  """An instruction that has to be emulated, on whatever host, and cannot be."""
+  crash("not-emulated", re.compile("maskmovdqu|fwait"))
 
 
 def triple_fault():
