@@ -41,7 +41,8 @@ typedef struct
   uint16_t offset; /* In the page. Of the entry behind a block's last: where the block goes on, which may be
                       4096, or VT_NOT_REACHED. */
   bool     inside; /* A group (group.c), which it can't be entered in. */
-  uint32_t decoded; /* What the interpreter does for it, one more than its number; 0: it's translated. */
+  bool     leaves; /* It is always the interpreter's. */
+  uint32_t decoded; /* Its number among those that are kept decoded, and one more; or 0. */
 } VtBlockInsn;
 
 #define VT_NOT_REACHED UINT16_MAX
@@ -158,7 +159,7 @@ struct VtBlocks
   uint32_t n_sites, site_fill[2 * VT_SETS], site_miss;
 
   GArray     *blocks, *insns, *links;
-  GArray     *decoded; /* VtInsn: those that are the interpreter's. */
+  GArray     *decoded; /* VtInsn: those that are the interpreter's, or may well be. */
   uint32_t    bucket[VT_BLOCK_BUCKETS];
   GHashTable *pages; /* Host page: VtCodePage. */
   VtBarren    barren[VT_BARREN];
@@ -209,7 +210,7 @@ vt_block_insn (const VtBlocks *b, uint32_t n)
   return &g_array_index (b->insns, VtBlockInsn, n);
 }
 
-/* NULL where it's translated. */
+/* NULL where it isn't kept. */
 static inline const VtInsn *
 vt_block_decoded (const VtBlocks *b, const VtBlockInsn *insn)
 {

@@ -120,6 +120,33 @@ vt_emit_store (VtEmit *e, bool wide, unsigned reg, VtHostMem mem)
 }
 
 void
+vt_emit_load8 (VtEmit *e, unsigned reg, VtHostMem mem)
+{
+  if (mem.gs)
+    vt_emit8 (e, 0x65);
+  if (rex_bits (reg, mem))
+    vt_emit8 (e, REX | rex_bits (reg, mem));
+  vt_emit8 (e, 0x0f);
+  vt_emit8 (e, 0xb6);
+  emit_operand (e, reg, mem);
+}
+
+void
+vt_emit_store8 (VtEmit *e, unsigned reg, VtHostMem mem)
+{
+  emit_op (e, false, 0x88, reg, mem);
+}
+
+void
+vt_emit_pushf_pop (VtEmit *e, unsigned reg)
+{
+  vt_emit8 (e, 0x9c);
+  if (reg >= 8)
+    vt_emit8 (e, REX | REX_B);
+  vt_emit8 (e, 0x58 | (reg & 7));
+}
+
+void
 vt_emit_lea (VtEmit *e, bool wide, unsigned reg, VtHostMem mem)
 {
   emit_op (e, wide, 0x8d, reg, mem);

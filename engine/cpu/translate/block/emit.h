@@ -70,6 +70,11 @@ vt_emit64 (VtEmit *e, uint64_t value)
 /* Loads, stores and addresses: @wide: 64 bits, else 32. */
 void vt_emit_load (VtEmit *e, bool wide, unsigned reg, VtHostMem mem);
 void vt_emit_store (VtEmit *e, bool wide, unsigned reg, VtHostMem mem);
+/* A byte, zero-extended; and the low one of R8 to R15. */
+void vt_emit_load8 (VtEmit *e, unsigned reg, VtHostMem mem);
+void vt_emit_store8 (VtEmit *e, unsigned reg, VtHostMem mem);
+/* The host's RFLAGS, by its stack. */
+void vt_emit_pushf_pop (VtEmit *e, unsigned reg);
 void vt_emit_lea (VtEmit *e, bool wide, unsigned reg, VtHostMem mem);
 /* The same of 2, 4 or 8 bytes: a load of 2 is extended by zeros. */
 void vt_emit_load_sized (VtEmit *e, unsigned size, unsigned reg, VtHostMem mem);

@@ -51,7 +51,7 @@ written (const VtGuestInsn *g)
 static uint32_t
 read_by (const VtGuestInsn *g)
 {
-  if (g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST)
+  if (vt_guest_interpreted (g))
     return ALL;
   return g->zydis.cpu_flags ? g->zydis.cpu_flags->tested & ALL : 0;
 }

@@ -107,7 +107,7 @@ moves (const VtGuestInsn *g, unsigned base, int64_t *by)
 static bool
 keeps_g (const VtGuestInsn *g)
 {
-  if (g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST)
+  if (vt_guest_interpreted (g))
     return false;
   if (vt_guest_accesses (g))
     return !g->flags_live && vt_guest_wanted (g) < 2 && g->kind != VT_KIND_RET

@@ -193,6 +193,8 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
     }
   if (goes_away (insn))
     return VT_KIND_LAST;
+  if (run == vt_op_swapgs || run == vt_op_cli || run == vt_op_sti || run == vt_op_ac || run == vt_op_pushf)
+    return vt_system_kind (g, mode);
   if (run == vt_op_push)
     return push_kind (g);
   if (run == vt_op_pop)

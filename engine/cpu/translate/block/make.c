@@ -74,8 +74,9 @@ add_insn (VtMake *make, uint64_t rip, const VtGuestInsn *g)
     .inside = g != NULL && g->group >= VT_GROUP_MEMBER,
   };
 
-  if (g != NULL && (g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST))
+  if (g != NULL && vt_guest_interpreted (g))
     {
+      insn.leaves = g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST;
       g_array_append_val (make->b->decoded, g->insn);
       insn.decoded = make->b->decoded->len;
     }
@@ -86,7 +87,7 @@ add_insn (VtMake *make, uint64_t rip, const VtGuestInsn *g)
 
 /* Returns: whether control may reach what follows. */
 static bool
-emit_insn (VtMake *make, const VtGuestInsn *g)
+emit_insn (VtMake *make, const VtGuestInsn *g, const VtGuestInsn *next)
 {
   switch (g->kind)
     {
@@ -121,6 +122,14 @@ emit_insn (VtMake *make, const VtGuestInsn *g)
       return false;
     case VT_KIND_RET:
       vt_make_ret (make, g);
+      return false;
+    case VT_KIND_SYSTEM:
+      if (!vt_make_system (make, g, next))
+        emit_leave (make, vt_exit (VT_EXIT_INSN, make->insn));
+      return true;
+    case VT_KIND_AC:
+      if (!vt_make_ac (make, g))
+        emit_leave (make, vt_exit (VT_EXIT_INSN, make->insn));
       return false;
     case VT_KIND_LAST:
       emit_leave (make, vt_exit (VT_EXIT_INSN, make->insn));
@@ -223,7 +232,8 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
       make.group_at = b->guest[i].group_at;
       if (make.group == VT_GROUP_LEADER)
         vt_make_leader (&make, &b->guest[i]);
-      on = emit_insn (&make, &b->guest[i]);
+      on = emit_insn (&make, &b->guest[i], i + 1 < n ? &b->guest[i + 1] : NULL);
+      vt_make_unshadow (&make);
     }
   add_insn (&make, b->guest[n - 1].next, NULL);
   if (!on)

@@ -24,6 +24,8 @@ typedef enum
   VT_KIND_JMP,
   VT_KIND_CALL,
   VT_KIND_RET,
+  VT_KIND_SYSTEM,    /* system.c */
+  VT_KIND_AC,        /* STAC, CLAC: what follows is of another mode. */
 } VtKind;
 
 /* Whether a group's addend is in G, and whether the instruction's access is the group's. */
@@ -68,7 +70,7 @@ static inline bool
 vt_guest_ends (const VtGuestInsn *g)
 {
   return g->kind == VT_KIND_LAST || g->kind == VT_KIND_JMP || g->kind == VT_KIND_CALL
-         || g->kind == VT_KIND_RET;
+         || g->kind == VT_KIND_RET || g->kind == VT_KIND_AC;
 }
 
 /* Whether it is none of 64-bit mode. */
@@ -83,6 +85,14 @@ static inline unsigned
 vt_guest_near_size (const VtGuestInsn *g)
 {
   return vt_guest_is_narrow (g) ? g->insn.osize : 8;
+}
+
+/* Whether it's the interpreter's, or may be: it wants all as it is. */
+static inline bool
+vt_guest_interpreted (const VtGuestInsn *g)
+{
+  return g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST || g->kind == VT_KIND_SYSTEM
+         || g->kind == VT_KIND_AC;
 }
 
 /* Whether it checks an address. */
@@ -146,6 +156,7 @@ typedef struct
   uint32_t  number; /* The block's. */
   uint32_t  insn;   /* The present instruction's. */
   uint16_t  mode;
+  uint8_t   shadow; /* How many instructions, the present one among them, until STI's shadow ends; or 0. */
   unsigned  n_stubs;
   VtStub   *stub; /* VT_BLOCK_STUBS of them. */
 } VtMake;
@@ -268,3 +279,14 @@ void vt_make_count (VtMake *make, const VtGuestInsn *g);
 void vt_make_jmp (VtMake *make, const VtGuestInsn *g);
 void vt_make_call (VtMake *make, const VtGuestInsn *g);
 void vt_make_ret (VtMake *make, const VtGuestInsn *g);
+
+/* system.c ---------------------------------------------------------------------------------------- */
+
+/* VT_KIND_SYSTEM, VT_KIND_AC or VT_KIND_INTERPRET. */
+VtKind vt_system_kind (const VtGuestInsn *g, unsigned mode);
+/* Both return false where they have made nothing: the instruction is the interpreter's. @next: what comes behind
+ * it, or NULL. */
+bool vt_make_system (VtMake *make, const VtGuestInsn *g, const VtGuestInsn *next);
+bool vt_make_ac (VtMake *make, const VtGuestInsn *g);
+/* Behind an instruction: ends the shadow that it was in. */
+void vt_make_unshadow (VtMake *make);

@@ -283,7 +283,7 @@ run_block (Run *run, Entry entry)
   while (entry.host)
     {
       const Entry from = entry;
-      if (vt_block_insn (b, entry.insn)->decoded)
+      if (vt_block_insn (b, entry.insn)->leaves)
         {
           /* It would come out at once. */
           entry = interpret_insn (run, entry.insn, &from);
@@ -360,6 +360,12 @@ vt_translate_available (VtCore *core)
       core->fast.entry_mask = (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry);
       core->fast.jump_mask = (VT_JUMPS - 1) * sizeof (VtJump);
       core->fast.sign_mask = VT_BIT (63);
+      core->fast.no_if_mask = ~(uint64_t) VT_FLAG_IF;
+      core->fast.no_ac_mask = ~(uint64_t) VT_FLAG_AC;
+      core->fast.if_mask = VT_FLAG_IF;
+      core->fast.native_mask = NATIVE_FLAGS;
+      core->fast.not_native_mask = ~(uint64_t) NATIVE_FLAGS;
+      core->fast.smap_mask = VT_CR4_SMAP;
       core->fast.leave = (uint64_t) (uintptr_t) vt_block_leave;
       core->fast.features = vt_unit_features (core->unit) & ~VT_FEATURE_PKRU;
       core->fast.image = core->xsave;
