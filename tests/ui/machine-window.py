@@ -84,6 +84,23 @@ def engine():
       d.wait_no_window(f"^{chosen}$")
 
 
+def screenshot():
+  """A screenshot goes to the user's pictures, under the machine's name and the time."""
+  with Desktop() as d:
+    os.mkdir(d.path("Bilder"))
+    d.write("config/user-dirs.dirs", 'XDG_PICTURES_DIR="$HOME/Bilder"\n')
+    guest = Guest(d, "watch")
+    guest.wait("GUEST")
+    d.choose("View and devices", "Take Screenshot…")
+    d.wait("Save Screenshot")
+    d.press("Save")
+    d.wait_gone("Save Screenshot")
+    names = until(lambda: os.listdir(d.path("Bilder")), 20, "the picture")
+    expect(re.fullmatch(r"guest \d{4}-\d\d-\d\d \d\d-\d\d-\d\d\.png", names[0]), f"not {names}")
+    with open(os.path.join(d.path("Bilder"), names[0]), "rb") as f:
+      expect(f.read(8) == b"\x89PNG\r\n\x1a\n", "a PNG")
+
+
 def power_menu():
   with Desktop() as d:
     guest = Guest(d, "watch")
@@ -216,4 +233,4 @@ def triple_fault():
     guest.wait_end()
 
 
-main(engine, triple_fault, send_keys, reset_by_keys, power_menu, close, power_off, emulation_failure)
+main(engine, screenshot, triple_fault, send_keys, reset_by_keys, power_menu, close, power_off, emulation_failure)

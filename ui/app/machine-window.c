@@ -445,13 +445,15 @@ scale_cb (GSimpleAction *action, GVariant *state, gpointer data)
 
 static char *
 choose_file (VtMachineWindow *window, GtkFileChooserAction kind, const char *title, const char *accept,
-             const char *suggestion)
+             const char *folder, const char *suggestion)
 {
   GtkFileChooserNative *chooser =
       gtk_file_chooser_native_new (title, GTK_WINDOW (window), kind, accept, NULL);
   char *path = NULL;
 
   vt_screen_view_release (window->view);
+  if (folder != NULL)
+    gtk_file_chooser_set_current_folder (GTK_FILE_CHOOSER (chooser), folder);
   if (suggestion != NULL)
     gtk_file_chooser_set_current_name (GTK_FILE_CHOOSER (chooser), suggestion);
   gtk_file_chooser_set_do_overwrite_confirmation (GTK_FILE_CHOOSER (chooser), TRUE);
@@ -470,8 +472,9 @@ screenshot_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
   g_autofree char *stamp = g_date_time_format (now, "%Y-%m-%d %H-%M-%S");
   g_autofree char *name = g_strdup_printf (
       "%s %s.png", vitrine_config_get_name (vitrine_machine_get_config (window->machine)), stamp);
+  const char *pictures = g_get_user_special_dir (G_USER_DIRECTORY_PICTURES);
   g_autofree char *path = choose_file (window, GTK_FILE_CHOOSER_ACTION_SAVE, _ ("Save Screenshot"),
-                                       _ ("_Save"), name);
+                                       _ ("_Save"), pictures != NULL ? pictures : g_get_home_dir (), name);
 
   if (path != NULL && !vitrine_machine_screenshot (window->machine, 0, path, &error))
     show_error (window, error);
@@ -493,7 +496,7 @@ insert_disc_cb (GSimpleAction *action, GVariant *parameter, gpointer data)
 {
   VtMachineWindow *window = data;
   g_autofree char *path = choose_file (window, GTK_FILE_CHOOSER_ACTION_OPEN, _ ("Insert Disc"),
-                                       _ ("_Insert"), NULL);
+                                       _ ("_Insert"), NULL, NULL);
 
   if (path != NULL)
     change_disc (window, path);
