@@ -24,10 +24,6 @@
 #include "screen.h"
 #include "vt-device.h"
 
-/* Ports 0x3B0 to 0x3DF are decoded here. */
-#define VT_VGA_PORT_FIRST 0x3b0
-#define VT_VGA_PORT_LAST 0x3df
-
 /* The legacy window, 0xA0000 to 0xBFFFF. */
 #define VT_VGA_WINDOW UINT64_C (0xa0000)
 #define VT_VGA_WINDOW_SIZE UINT64_C (0x20000)
@@ -175,7 +171,7 @@ void vt_vga_moment (const VtVgaCore *core, const VtVgaView *view, VtVgaMoment *m
 /* Bytes from the address counter @counter in row scan @scan to the dword's place in memory. */
 uint64_t vt_vga_address (const VtVgaCore *core, const VtVgaView *view, uint32_t counter, int scan);
 
-/* vga-regs.c: @port in VT_VGA_PORT_FIRST to _LAST. */
+/* vga-regs.c: @port from 0x3b0 to 0x3df. */
 uint8_t vt_vga_port_read (VtVgaCore *core, unsigned port);
 void    vt_vga_port_write (VtVgaCore *core, unsigned port, uint8_t value);
 

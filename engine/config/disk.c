@@ -120,12 +120,6 @@ vitrine_disk_get_path (VitrineDisk *disk)
   return disk->path;
 }
 
-const char *
-vitrine_disk_get_bus (VitrineDisk *disk)
-{
-  return disk->bus;
-}
-
 gboolean
 vitrine_disk_get_read_only (VitrineDisk *disk)
 {

@@ -101,7 +101,6 @@ void vitrine_config_add_serial (VitrineConfig *config, VitrineSerial *serial);
 void vitrine_config_remove (VitrineConfig *config, gpointer device); /* Any of the three. */
 
 const char *vitrine_disk_get_path (VitrineDisk *disk);
-const char *vitrine_disk_get_bus (VitrineDisk *disk);
 gboolean    vitrine_disk_get_read_only (VitrineDisk *disk);
 gboolean    vitrine_disk_get_direct (VitrineDisk *disk);
 gboolean    vitrine_disk_get_discard (VitrineDisk *disk);

@@ -23,8 +23,6 @@
 #define VT_FLAG_RF VT_BIT (16)
 #define VT_FLAG_VM VT_BIT (17)
 #define VT_FLAG_AC VT_BIT (18)
-#define VT_FLAG_VIF VT_BIT (19)
-#define VT_FLAG_VIP VT_BIT (20)
 #define VT_FLAG_ID VT_BIT (21)
 /* The six that arithmetic sets. */
 #define VT_FLAGS_STATUS                                                                            \

@@ -292,12 +292,6 @@ vt_event_deliver_fault (VtCore *core)
   return vt_event_deliver (core, &event);
 }
 
-bool
-vt_event_open (const VtCore *core)
-{
-  return (core->rflags & VT_FLAG_IF) && !core->shadow;
-}
-
 VtStep
 vt_event_interrupt (VtCore *core, uint8_t vector)
 {

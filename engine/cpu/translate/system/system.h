@@ -152,9 +152,8 @@ typedef struct
 VtStep vt_event_deliver (VtCore *core, const VtEvent *event);
 /* The fault in core->fault, at the present RIP. CR2 and DR6 are set. */
 VtStep vt_event_deliver_fault (VtCore *core);
-/* For the engine, between two instructions. An interrupt is delivered only where vt_event_open() says
- * so; an NMI where none is being handled. A halted core is woken. */
-bool   vt_event_open (const VtCore *core);
+/* For the engine, between two instructions. An interrupt is delivered only where RFLAGS.IF is set and no
+ * shadow is cast; an NMI where none is being handled. A halted core is woken. */
 VtStep vt_event_interrupt (VtCore *core, uint8_t vector);
 VtStep vt_event_nmi (VtCore *core);
 /* #UD at the present instruction, for one that nobody knows. */
