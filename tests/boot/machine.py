@@ -71,13 +71,14 @@ class Machine:
       raise Failure(f"vitrine {' '.join(arguments)}: exit {r.returncode}: {r.stderr.strip()}")
     return r if not check else r.stdout
 
-  def start(self, *options, preexec_fn=None):
-    """Runs headless, the first serial port into a file."""
-    self.process = subprocess.Popen(
-      [VITRINE, "run", self.name, "--headless", "--serial", "file:" + self.serial_path,
-       *self.run_options, *options],
-      env=self.env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
-      preexec_fn=preexec_fn)
+  def start(self, *options, interactive=False, preexec_fn=None):
+    """Runs headless, the first serial port into a file; @interactive: and from send()."""
+    serial = "stdio" if interactive else "file:" + self.serial_path
+    with open(self.serial_path, "wb") as out:
+      self.process = subprocess.Popen(
+        [VITRINE, "run", self.name, "--headless", "--serial", serial, *self.run_options, *options],
+        env=self.env, stdin=subprocess.PIPE if interactive else subprocess.DEVNULL,
+        stdout=out if interactive else self.log, stderr=self.log, preexec_fn=preexec_fn)
     self.until(lambda: self.process.poll() is not None or self.state() != "off", 30, "the start")
 
   def state(self):
@@ -96,6 +97,11 @@ class Machine:
       return open(self.serial_path, "rb").read().decode("latin-1")
     except OSError:
       return ""
+
+  def send(self, text):
+    """Types at a serial port that is interactive."""
+    self.process.stdin.write(text.encode())
+    self.process.stdin.flush()
 
   def text(self):
     if self.process is None or self.process.poll() is not None:
@@ -142,6 +148,9 @@ class Machine:
 
   def key(self, *chords):
     self.vitrine("key", self.name, *chords)
+
+  def click(self, x, y):
+    self.vitrine("click", self.name, str(x), str(y))
 
   def screenshot(self, path=None):
     path = path or os.path.join(self.home, "shot.png")

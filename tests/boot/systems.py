@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operating systems and programs as they are shipped, by the CPU engine that needs no KVM."""
+import os, re, subprocess, sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from PIL import Image, ImageChops
+from machine import Machine, expect, main
+
+MAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guests", "make")
+
+
+def guest(name):
+  return subprocess.run(["/usr/bin/python3", MAKE, name], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+# Kernels --------------------------------------------------------------------------------------------
+
+def kernel(name, release, cpus):
+  folder = guest(name)
+  with Machine("--kernel", folder + "/vmlinuz", "--initrd", folder + "/initrd", "--append",
+               "console=ttyS0 panic=-1 script=uname,-r;nproc", "--memory", "512", "--cpus", str(cpus)) as m:
+    m.start()
+    m.wait_serial("SCRIPT 0 ", 300)
+    expect(m.wait_exit(60) == 0, "it powers off")
+    expect(re.search(rf"^{release}\S*\n{cpus}$", m.serial().replace("\r", ""), re.M), f"{release} on {cpus} processors")
+
+
+def debian_11_kernel():
+  kernel("linux-5.10", r"5\.10\.", 1)
+
+
+def debian_11_kernel_smp():
+  kernel("linux-5.10", r"5\.10\.", 2)
+
+
+def debian_13_kernel():
+  kernel("linux-6.12", r"6\.12\.", 1)
+
+
+def debian_13_kernel_smp():
+  kernel("linux-6.12", r"6\.12\.", 2)
+
+
+# Debian 12 from a disk ------------------------------------------------------------------------------
+
+def installed(cpus):
+  """SeaBIOS, GRUB, and systemd to the login prompt; a shell there; the disk keeps what is written."""
+  source = guest("disk") + "/disk.raw"
+  with Machine("--memory", "1024", "--cpus", str(cpus)) as m:
+    disk = os.path.join(m.folder(), "disk.raw")
+    subprocess.run(["cp", "--sparse=always", source, disk], check=True)
+    m.configure(disks=[{"path": "disk.raw"}])
+
+    def log_in():
+      m.start(interactive=True)
+      m.wait_serial("vitrine login: $", 900)
+      m.send("root\n")
+      m.wait_serial(r"root@vitrine:~# ", 120)
+
+    log_in()
+    m.send("echo $((6 * 7)) $(nproc) $(systemctl is-system-running --wait)\n")
+    m.wait_serial(rf"[\r\n]42 {cpus} running\r", 300)
+    m.send("echo 'int main (void) { return 23; }' >a.c && gcc -o a a.c; ./a; echo compiled $?; poweroff\n")
+    m.wait_serial("compiled 23", 120)
+    expect(m.wait_exit(300) == 0, "it powers off")
+    log_in()
+    m.send("./a; echo kept $?\n")
+    m.wait_serial("kept 23", 120)
+
+
+def debian_12():
+  installed(1)
+
+
+def debian_12_smp():
+  installed(2)
+
+
+# Debian's installer ---------------------------------------------------------------------------------
+
+SELECTED = (0x29, 0x85, 0x7e)
+HEADER = 100  # Lines of the picture with colours like it.
+
+
+def selection(m):
+  """Where the picture has the colour of the installer's selected line."""
+  with Image.open(m.screenshot()) as picture:
+    if picture.size != (1280, 800) and picture.size != (800, 600):
+      return None
+    bands = [band.point([255 if abs(v - want) <= 8 else 0 for v in range(256)])
+             for band, want in zip(picture.convert("RGB").crop((0, HEADER, *picture.size)).split(), SELECTED)]
+    box = ImageChops.multiply(ImageChops.multiply(bands[0], bands[1]), bands[2]).getbbox()
+    return box if box and box[2] - box[0] > 400 and box[3] - box[1] < 40 else None
+
+
+def installer_on(arch):
+  """To the list of languages; the next line by the keyboard; on to the countries by the mouse."""
+  with Machine("--iso", guest(arch) + "/cd.iso", "--memory", "1024") as m:
+    m.start()
+    english = m.until(lambda: selection(m), 900, "the list of languages", True)
+    m.key("Down")
+    m.until(lambda: (selection(m) or english)[1] > english[1] + 10, 60, "the line below", True)
+    m.key("Up")
+    m.until(lambda: selection(m) == english, 60, "the line again", True)
+    # X moves its pointer twice as far as a mouse that is fast. The button is "Continue".
+    m.click(1218 // 2, 774 // 2)
+    m.until(lambda: selection(m) not in (None, english), 120, "the list of countries", True)
+
+
+def installer():
+  installer_on("installer")
+
+
+def installer_i386():
+  installer_on("installer-i386")
+
+
+# UEFI -----------------------------------------------------------------------------------------------
+
+def ovmf():
+  """EDK II as Debian ships it, its variables in the flash below it: to its shell, and a command there."""
+  folder = guest("ovmf")
+  with Machine("--memory", "512", "--firmware", folder + "/code.fd") as m:
+    subprocess.run(["cp", folder + "/vars.fd", m.folder()], check=True)
+    m.configure(nvram="vars.fd")
+    m.start(interactive=True)
+    m.wait_serial("Shell> ", 600)
+    m.send("ver\r")
+    m.wait_serial(r"UEFI Interactive Shell v2[\s\S]*UEFI Interactive Shell v2", 60)
+    with open(folder + "/vars.fd", "rb") as before, open(m.folder() + "/vars.fd", "rb") as after:
+      expect(before.read() != after.read(), "variables have been written")
+
+
+# Others ---------------------------------------------------------------------------------------------
+
+def memtest(cpus=1):
+  """memtest86+ through all of its tests once."""
+  with Machine("--iso", guest("memtest") + "/cd.iso", "--memory", "64", "--cpus", str(cpus)) as m:
+    m.start()
+    m.wait_text(r"Memtest86\+ v6[\s\S]*Status: Testing", 120)
+    m.wait_text(r"Pass: *1 +Errors: 0", 1800)
+
+
+def mach():
+  """GNU Mach finds its devices and the clock, and misses the servers that are not on the CD."""
+  with Machine("--iso", guest("mach") + "/cd.iso", "--memory", "256") as m:
+    m.start()
+    m.wait_serial(r"RTC time is 20[\s\S]*Loading single multiboot module", 300)
+
+
+def xen():
+  """Xen with Linux in its first domain, which runs its first program and powers off."""
+  with Machine("--iso", guest("xen") + "/cd.iso", "--memory", "1024") as m:
+    m.start()
+    m.wait_serial("Run /init as init process", 600)
+    m.wait_serial("Hardware Dom0 halted", 300)
+
+
+main(debian_11_kernel, debian_11_kernel_smp, debian_13_kernel, debian_13_kernel_smp, debian_12, debian_12_smp,
+     installer, installer_i386, ovmf, memtest, mach, xen)
