@@ -84,8 +84,11 @@ HEADER = 100  # Lines of the picture with colours like it.
 
 
 def selection(m):
-  """Where the picture has the colour of the installer's selected line."""
-  with Image.open(m.screenshot()) as picture:
+  """Where the picture has the colour of the installer's selected line; None: there is none, or no picture yet."""
+  path = os.path.join(m.home, "shot.png")
+  if m.vitrine("screenshot", m.name, path, check=False).returncode != 0:
+    return None
+  with Image.open(path) as picture:
     if picture.size != (1280, 800) and picture.size != (800, 600):
       return None
     bands = [band.point([255 if abs(v - want) <= 8 else 0 for v in range(256)])
