@@ -266,7 +266,15 @@ follow (Run *run, uint32_t n)
   if (link->patch == 0 || see_requests (core, b) || b->counts.flushes != flushes)
     return;
   VtBlock *block = find (core, b, link->mode);
-  if (block == NULL || b->counts.flushes != flushes || vt_block (b, from)->dead
+  if (block == NULL)
+    {
+      /* No fetch has gone to this page since it left the TLB. The interpreter's does, and gets on: a block whose group
+       * fails would be found by the table of jumps again and again. */
+      if (run->done < run->budget)
+        interpret (run, 1);
+      return;
+    }
+  if (b->counts.flushes != flushes || vt_block (b, from)->dead
       || block->page != vt_block (b, from)->page || block->page_rip != vt_block (b, from)->page_rip)
     return;
   vt_emit_aim (&b->emit, vt_block_link (b, n)->patch, block->host);
