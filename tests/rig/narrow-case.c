@@ -486,7 +486,9 @@ aim (Source *source, NarrowCase *nc, const VtInsn *insn, const ZydisDecodedInstr
 
   for (unsigned i = 0; i < insn->n; i++)
     memory |= insn->operand[i].kind == VT_OPERAND_MEM;
-  put (c, VT_CPU_RSP, width, take (source) < 20 ? take (source) % 8 : stack);
+  /* In real mode even: part of a frame that does not fit would stay, with flags that may be dead. */
+  const uint64_t low = take (source) % 8 & (c->mode == REAL ? ~1u : ~0u);
+  put (c, VT_CPU_RSP, width, take (source) < 20 ? low : stack);
   put (c, VT_CPU_RBP, width, stack - 0x400);
   if (insn->op->run == vt_op_string)
     {
