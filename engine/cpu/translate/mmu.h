@@ -52,16 +52,17 @@ typedef enum
   VT_SETS,
 } VtAccessSet;
 
-/* Entries of pages that aren't global, filled since the last flush: a change of the address space finds them
- * without a look at all. */
-#define VT_TLB_FILLED 253u
+/* Which entries have been filled since the last flush, so that flushing a table that was hardly used is cheap;
+ * and of those of pages that aren't global, more: a change of the address space finds them without a look at
+ * all. */
+#define VT_TLB_USED 30u
+#define VT_TLB_FILLED 222u
 
 typedef struct
 {
   VtTlbEntry entry[VT_TLB_ENTRIES];
-  uint32_t   n_filled; /* Beyond VT_TLB_FILLED: not recorded. */
-  bool       used;     /* There may be entries. */
-  uint16_t   filled[VT_TLB_FILLED];
+  uint32_t   n_used, n_filled; /* Beyond VT_TLB_USED, VT_TLB_FILLED: not recorded. */
+  uint16_t   used[VT_TLB_USED], filled[VT_TLB_FILLED];
 } VtTlb;
 
 #define VT_FETCHED_WORDS 512u

@@ -23,12 +23,23 @@ empty (VtTlbEntry *entry)
 static void
 table_clear (VtTlb *tlb)
 {
-  if (!tlb->used)
-    return;
-  for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
-    empty (&tlb->entry[i]);
-  tlb->used = false;
-  tlb->n_filled = 0;
+  if (tlb->n_used <= VT_TLB_USED)
+    for (unsigned i = 0; i < tlb->n_used; i++)
+      empty (&tlb->entry[tlb->used[i]]);
+  else
+    for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+      empty (&tlb->entry[i]);
+  tlb->n_used = tlb->n_filled = 0;
+}
+
+/* Notes @index in a list of @n that has room for @most. */
+static void
+note (uint16_t *list, uint32_t *n, uint32_t most, unsigned index)
+{
+  if (*n < most)
+    list[*n] = (uint16_t) index;
+  if (*n <= most)
+    ++*n;
 }
 
 /* All but global pages. */
@@ -226,14 +237,9 @@ fill (VtCore *core, VtTlb *tlb, VtAccessKind kind, uint64_t page, const VtWalk *
   const unsigned index = page / VT_PAGE % VT_TLB_ENTRIES;
   VtTlbEntry    *entry = &tlb->entry[index];
 
-  tlb->used = true;
+  note (tlb->used, &tlb->n_used, VT_TLB_USED, index);
   if (!walk->global)
-    {
-      if (tlb->n_filled < VT_TLB_FILLED)
-        tlb->filled[tlb->n_filled] = (uint16_t) index;
-      if (tlb->n_filled <= VT_TLB_FILLED)
-        tlb->n_filled++;
-    }
+    note (tlb->filled, &tlb->n_filled, VT_TLB_FILLED, index);
   if (kind == VT_ACCESS_WRITE && !is_empty (tlb, index) && entry->tag != page)
     vt_mmu_forget_slots (&core->mmu);
   if (walk->size > VT_PAGE)
