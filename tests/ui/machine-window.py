@@ -12,12 +12,13 @@ GUEST = os.path.join(BUILD, "tests/guest/guest.elf")
 class Guest:
   """The test guest in a window, its first serial port in a file."""
 
-  def __init__(self, desktop, words, name="guest"):
+  def __init__(self, desktop, words, name="guest", window=True):
     self.desktop, self.name = desktop, name
     self.path = desktop.path(name + ".serial")
     desktop.vitrine("create", name, "--memory", "64", "--kernel", GUEST, "--append", words)
     self.process = desktop.spawn(VITRINE, "run", name, "--serial", "file:" + self.path, log=name)
-    desktop.wait_window(f"^{name}$")
+    if window:
+      desktop.wait_window(f"^{name}$")
 
   def serial(self):
     if not os.path.exists(self.path):
@@ -52,12 +53,14 @@ def reset_by_keys():
   """Ctrl+Alt+Delete from the menu restarts a machine that is in its firmware."""
   with Desktop() as d:
     d.vitrine("create", "bios", "--memory", "64")
+    # Its menu waits for some seconds: without, the firmware may be through again before anybody looks.
+    d.configure("bios", boot_menu=True)
     d.spawn(VITRINE, "run", "bios", log="bios")
     d.wait_window("^bios$")
     text = lambda: d.vitrine("text", "bios", check=False).stdout
     until(lambda: "No bootable device" in text(), 60, "SeaBIOS's last word")
     d.choose("Send keys", "Ctrl+Alt+Delete")
-    until(lambda: "No bootable device" not in text(), 30, "the restart")
+    until(lambda: "Press ESC for boot menu" in text() and "No bootable device" not in text(), 30, "the restart")
     until(lambda: "No bootable device" in text(), 60, "SeaBIOS's last word again")
 
 
@@ -171,7 +174,8 @@ def close():
 
 def power_off():
   with Desktop() as d:
-    Guest(d, "poweroff").wait_end()
+    # It may be gone before anybody has seen its window.
+    Guest(d, "poweroff", window=False).wait_end()
 
 
 def crash(words, cause):
