@@ -77,6 +77,10 @@ features (VtCore *core)
     core->cr4_mask &= ~VT_CR4_LA57;
 }
 
+/* LeakSanitizer's, where it's linked: it does not look for pointers in mappings by itself. */
+extern void __lsan_register_root_region (const void *at, size_t size) __attribute__ ((weak));
+extern void __lsan_unregister_root_region (const void *at, size_t size) __attribute__ ((weak));
+
 VtCore *
 vt_core_new (VtSpace *space, const VtCoreOps *ops, void *data)
 {
@@ -86,6 +90,8 @@ vt_core_new (VtSpace *space, const VtCoreOps *ops, void *data)
 
   if (core == MAP_FAILED)
     g_error ("no memory for a processor"); /* As every allocation ends. */
+  if (__lsan_register_root_region)
+    __lsan_register_root_region (core, sizeof *core);
 
   core->space = space;
   core->ops = ops;
@@ -114,6 +120,8 @@ vt_core_free (VtCore *core)
   vt_unit_free (core->unit);
   vt_decoder_free (core->decoder);
   vt_blocks_free (core->blocks);
+  if (__lsan_unregister_root_region)
+    __lsan_unregister_root_region (core, sizeof *core);
   munmap (core, sizeof *core);
 }
 
