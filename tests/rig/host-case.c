@@ -15,6 +15,7 @@
 #include "cpu/translate/interpret/interpret.h"
 #include "cpu/translate/interpret/ops.h"
 #include "rig/host-native.h"
+#include "rig/source.h"
 
 #define DATA UINT64_C (0x20000000) /* Two pages, and nothing behind or before them. */
 #define CODE UINT64_C (0x30000000)
@@ -218,30 +219,6 @@ run_core (HostCase *hc, VtCore *core, Case *c,
 
 /* Making a case ------------------------------------------------------------------------------------- */
 
-typedef struct
-{
-  const uint8_t *data;
-  size_t         left;
-  uint64_t       random;
-} Source;
-
-/* The next byte; behind the end a generator goes on that the bytes have seeded. */
-static uint8_t
-take (Source *source)
-{
-  if (source->left)
-    {
-      const uint8_t b = *source->data++;
-      source->left--;
-      source->random = (source->random ^ b) * UINT64_C (0x100000001b3);
-      return b;
-    }
-  source->random ^= source->random << 13;
-  source->random ^= source->random >> 7;
-  source->random ^= source->random << 17;
-  return (uint8_t) (source->random >> 32);
-}
-
 static uint64_t
 take_value (Source *source)
 {
@@ -267,13 +244,13 @@ take_value (Source *source)
     0x7ff8000000000001,
     0x0000000000000001,
   };
-  const uint8_t kind = take (source);
+  const uint8_t kind = source_byte (source);
 
   if (kind < 100)
     return special[kind % G_N_ELEMENTS (special)];
   uint64_t value = 0;
   for (unsigned i = 0; i < 8; i++)
-    value = value << 8 | take (source);
+    value = value << 8 | source_byte (source);
   return kind < 140 ? value & 0x3f : value;
 }
 
@@ -283,37 +260,37 @@ make_bytes (Source *source, uint8_t bytes[15])
 {
   static const uint8_t prefixes[] = { 0x66, 0xf2, 0xf3, 0xf0 }, address[] = { 0x64, 0x65, 0x67 };
   unsigned             n = 0, before;
-  const uint8_t        kind = take (source), map = take (source);
+  const uint8_t        kind = source_byte (source), map = source_byte (source);
 
   if (kind >= 216)
     bytes[n++] = address[kind % G_N_ELEMENTS (address)];
   before = n;
   if (kind & 1)
-    bytes[n++] = prefixes[take (source) % G_N_ELEMENTS (prefixes)];
+    bytes[n++] = prefixes[source_byte (source) % G_N_ELEMENTS (prefixes)];
   if (kind & 2)
-    bytes[n++] = prefixes[take (source) % 2 ? 0 : 2];
+    bytes[n++] = prefixes[source_byte (source) % 2 ? 0 : 2];
   if (map >= 200 && map < 240)
     {
-      const uint8_t b = take (source);
+      const uint8_t b = source_byte (source);
       n = before;
       bytes[n++] = 0x62;
       bytes[n++] = (uint8_t) ((b & 0xf0) | (1 + b % 3));
-      bytes[n++] = take (source) | 4;
-      bytes[n++] = take (source);
+      bytes[n++] = source_byte (source) | 4;
+      bytes[n++] = source_byte (source);
     }
   else if (map < 50)
     {
       /* VEX of three bytes; the upper registers only now and then. */
-      const uint8_t b = take (source);
+      const uint8_t b = source_byte (source);
       n = before;
       bytes[n++] = 0xc4;
       bytes[n++] = (uint8_t) ((b & 0xe0) | (1 + b % 3));
-      bytes[n++] = take (source);
+      bytes[n++] = source_byte (source);
     }
   else
     {
       if (kind & 4)
-        bytes[n++] = (uint8_t) (0x40 | (take (source) & 15));
+        bytes[n++] = (uint8_t) (0x40 | (source_byte (source) & 15));
       if (map < 180)
         bytes[n++] = 0x0f;
       if (map >= 50 && map < 70)
@@ -324,7 +301,7 @@ make_bytes (Source *source, uint8_t bytes[15])
         bytes[n++] = (uint8_t) (0xd8 + map % 8);
     }
   while (n < 15)
-    bytes[n++] = take (source);
+    bytes[n++] = source_byte (source);
 }
 
 static bool
@@ -456,20 +433,20 @@ host_case_expects (unsigned bits, const uint8_t bytes[15])
 static uint64_t
 take_target (Source *source, Case *c)
 {
-  const uint8_t kind = take (source);
+  const uint8_t kind = source_byte (source);
 
   if (kind < 90)
-    return DATA + 0x400 + take (source) * 16u;
+    return DATA + 0x400 + source_byte (source) * 16u;
   if (kind < 180)
-    return DATA + 0x400 + (take (source) | (take (source) & 7u) << 8);
+    return DATA + 0x400 + (source_byte (source) | (source_byte (source) & 7u) << 8);
   if (kind < 220)
-    return DATA + 4096 - take (source) % 64;
+    return DATA + 4096 - source_byte (source) % 64;
   if (kind < 240)
-    return DATA + DATA_SIZE - take (source) % 64;
+    return DATA + DATA_SIZE - source_byte (source) % 64;
   c->native = false;
   if (kind < 248)
-    return DEVICE + take (source) * 8u;
-  return CODE_ALIAS + CODE_AT - 8 + take (source) % 24;
+    return DEVICE + source_byte (source) * 8u;
+  return CODE_ALIAS + CODE_AT - 8 + source_byte (source) % 24;
 }
 
 /* Writes the displacement, where the instruction has one of 32 bits. */
@@ -532,7 +509,7 @@ aim_gather (Source *source, const VtInsn *insn, const ZydisDecodedInstruction *z
       /* The pieces of a register: 16 bytes of SSE, 16 of AVX, 32 of AVX-512; or all of the upper ones. */
       const VtUnitPart *avx = vt_unit_part (c->unit, 2), *high = vt_unit_part (c->unit, 6),
                        *more = vt_unit_part (c->unit, 7);
-      const int         value = (int8_t) take (source);
+      const int         value = (int8_t) source_byte (source);
       uint8_t          *at = vector >= 16 ? (more->size ? image + more->offset + (vector - 16) * 64 + i * 4 : NULL)
                              : i < 4      ? image + 160 + vector * 16 + i * 4
                              : i < 8      ? image + avx->offset + vector * 16 + (i - 4) * 4
@@ -557,13 +534,13 @@ aim (Source *source, const VtInsn *insn, const ZydisDecodedInstruction *zydis, u
   for (unsigned i = 0; i < insn->n; i++)
     memory |= insn->operand[i].kind == VT_OPERAND_MEM && insn->op->run != vt_op_lea
               && insn->op->run != vt_op_nop;
-  gpr[VT_CPU_RSP] = DATA + 0x1000 + (take (source) & 0xf8);
+  gpr[VT_CPU_RSP] = DATA + 0x1000 + (source_byte (source) & 0xf8);
   if (insn->op->run == vt_op_leave || insn->op->run == vt_op_enter)
-    gpr[VT_CPU_RBP] = DATA + 0xc00 + (take (source) & 0xf8);
+    gpr[VT_CPU_RBP] = DATA + 0xc00 + (source_byte (source) & 0xf8);
   if (insn->op->run == vt_op_string)
     {
-      gpr[VT_CPU_RSI] = DATA + 0x800 + take (source) * 4u;
-      gpr[VT_CPU_RDI] = DATA + 0x900 + take (source) * 4u;
+      gpr[VT_CPU_RSI] = DATA + 0x800 + source_byte (source) * 4u;
+      gpr[VT_CPU_RDI] = DATA + 0x900 + source_byte (source) * 4u;
       gpr[VT_CPU_RCX] &= 0x3f;
     }
   if (insn->op->run == vt_op_xlat)
@@ -585,7 +562,7 @@ aim (Source *source, const VtInsn *insn, const ZydisDecodedInstruction *zydis, u
     {
       if (insn->operand[1].reg == insn->base || insn->operand[1].reg == insn->index)
         return false;
-      gpr[insn->operand[1].reg] = (uint64_t) ((int64_t) (int8_t) take (source) * 4);
+      gpr[insn->operand[1].reg] = (uint64_t) ((int64_t) (int8_t) source_byte (source) * 4);
     }
   uint64_t target = take_target (source, c);
   if (insn->op->run == vt_op_push || insn->op->run == vt_op_pop || insn->op->run == vt_op_enter
@@ -608,8 +585,8 @@ aim (Source *source, const VtInsn *insn, const ZydisDecodedInstruction *zydis, u
 static void
 aim_jump (Source *source, HostCase *hc, const VtInsn *insn, Case *c)
 {
-  const uint8_t  kind = take (source);
-  const uint64_t target = kind < 230 ? CODE + 0x100 + take (source) : VT_BIT (52) | kind;
+  const uint8_t  kind = source_byte (source);
+  const uint64_t target = kind < 230 ? CODE + 0x100 + source_byte (source) : VT_BIT (52) | kind;
 
   /* Makers differ in which instruction it is that faults. */
   c->native &= target < VT_BIT (47);
@@ -675,13 +652,13 @@ fill_vectors (HostCase *hc, Source *source, HostOutcome *in)
 {
   const VtUnit *unit = hc->core->unit;
 
-  in->features = take (source) % 4 ? vt_unit_features (unit) & VECTORS : 0;
+  in->features = source_byte (source) % 4 ? vt_unit_features (unit) & VECTORS : 0;
   for (unsigned i = 2; i < 8; i++)
     if (in->features >> i & 1)
       {
         const VtUnitPart *part = vt_unit_part (unit, i);
         for (unsigned at = 0; at < part->size; at += 8)
-          vt_st64 (in->image + part->offset + at, i == 5 && take (source) < 60 ? 0 : take_value (source));
+          vt_st64 (in->image + part->offset + at, i == 5 && source_byte (source) < 60 ? 0 : take_value (source));
       }
 }
 
@@ -693,23 +670,23 @@ fill (HostCase *hc, Source *source, Case *c)
 
   for (unsigned i = 0; i < 16; i++)
     in->gpr[i] = take_value (source);
-  in->flags = VT_FLAG_FIXED | ((take (source) | (uint64_t) take (source) << 8) & VT_FLAGS_STATUS);
-  if (take (source) < 30)
+  in->flags = VT_FLAG_FIXED | ((source_byte (source) | (uint64_t) source_byte (source) << 8) & VT_FLAGS_STATUS);
+  if (source_byte (source) < 30)
     in->flags |= VT_FLAG_DF;
   in->rip = CODE + CODE_AT;
   memset (in->image, 0, sizeof in->image);
   vt_st16 (in->legacy, 0x37f);
-  vt_st16 (in->legacy + 2, (uint16_t) ((take (source) & 7) << 11));
-  in->legacy[4] = take (source);
-  vt_st32 (in->legacy + 24, take (source) < 40 ? 0x1f80 & ~(0x80u << take (source) % 6) : 0x1f80);
+  vt_st16 (in->legacy + 2, (uint16_t) ((source_byte (source) & 7) << 11));
+  in->legacy[4] = source_byte (source);
+  vt_st32 (in->legacy + 24, source_byte (source) < 40 ? 0x1f80 & ~(0x80u << source_byte (source) % 6) : 0x1f80);
   /* Rounding, and what becomes of denormals. */
-  if (take (source) < 60)
-    vt_st32 (in->legacy + 24, vt_ld32 (in->legacy + 24) | (take (source) & 0xe0u) << 8 | (take (source) & 0x40u));
+  if (source_byte (source) < 60)
+    vt_st32 (in->legacy + 24, vt_ld32 (in->legacy + 24) | (source_byte (source) & 0xe0u) << 8 | (source_byte (source) & 0x40u));
   for (unsigned i = 0; i < 8; i++)
     {
       vt_st64 (in->legacy + 32 + i * 16, take_value (source) | VT_BIT (63));
       vt_st16 (in->legacy + 40 + i * 16,
-               (uint16_t) (take (source) < 200 ? 0x3ff0u + take (source) % 32
+               (uint16_t) (source_byte (source) < 200 ? 0x3ff0u + source_byte (source) % 32
                                                : take_value (source)));
     }
   for (unsigned i = 0; i < 32; i++)
@@ -720,7 +697,7 @@ fill (HostCase *hc, Source *source, Case *c)
       word = i % 64 < 16 ? take_value (source) : word * 6364136223846793005 + 1442695040888963407;
       vt_st64 (hc->data + i * 8, word);
     }
-  const uint8_t how = take (source);
+  const uint8_t how = source_byte (source);
   c->warm_read = (how & 1) != 0;
   c->warm_write = (how & 6) != 0;
 }
@@ -838,7 +815,7 @@ run_bytes (HostCase *hc, uint8_t bytes[15], Source *from, char **report)
 HostCaseEnd
 host_case_run (HostCase *hc, const uint8_t *data, size_t size, char **report)
 {
-  Source  source = { .data = data, .left = size, .random = 88172645463325252 };
+  Source  source = source_init (data, size);
   uint8_t bytes[15];
 
   make_bytes (&source, bytes);

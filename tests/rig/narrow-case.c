@@ -14,6 +14,7 @@
 #include "cpu/translate/interpret/interpret.h"
 #include "cpu/translate/interpret/ops.h"
 #include "rig/host-native.h"
+#include "rig/source.h"
 
 /* With paging, as on the host: two pages of data, and nothing before or behind them; a page of code. */
 #define DATA UINT64_C (0x24000000)
@@ -73,40 +74,16 @@ typedef struct
   uint8_t  legacy[416], data[DATA_SIZE], code[CODE_SIZE];
 } Outcome;
 
-typedef struct
-{
-  const uint8_t *data;
-  size_t         left;
-  uint64_t       random;
-} Source;
-
-/* The next byte; behind the end a generator goes on that the bytes have seeded. */
-static uint8_t
-take (Source *source)
-{
-  if (source->left)
-    {
-      const uint8_t b = *source->data++;
-      source->left--;
-      source->random = (source->random ^ b) * UINT64_C (0x100000001b3);
-      return b;
-    }
-  source->random ^= source->random << 13;
-  source->random ^= source->random >> 7;
-  source->random ^= source->random << 17;
-  return (uint8_t) (source->random >> 32);
-}
-
 static uint64_t
 take_value (Source *source)
 {
   static const uint64_t special[] = { 0,      1,          0x7f,       0x80,       0xff,       0x7fff, 0x8000,
                                       0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x3f800000, 0x10 };
-  const uint8_t kind = take (source);
+  const uint8_t kind = source_byte (source);
   uint64_t      value = 0;
 
   for (unsigned i = 0; i < 8; i++)
-    value = value << 8 | take (source);
+    value = value << 8 | source_byte (source);
   if (kind < 80)
     return (value & ~UINT64_C (0xffffffff)) | special[kind % G_N_ELEMENTS (special)];
   return value;
@@ -301,18 +278,18 @@ static void
 make_bytes (Source *source, uint8_t bytes[15])
 {
   static const uint8_t prefixes[] = { 0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65 };
-  const uint8_t        kind = take (source), map = take (source);
+  const uint8_t        kind = source_byte (source), map = source_byte (source);
   unsigned             n = 0;
 
   for (unsigned i = 0; i < 3; i++)
     if (kind >> i & 1)
-      bytes[n++] = prefixes[take (source) % (i == 2 ? 2 : G_N_ELEMENTS (prefixes))];
+      bytes[n++] = prefixes[source_byte (source) % (i == 2 ? 2 : G_N_ELEMENTS (prefixes))];
   if (map < 100)
     bytes[n++] = 0x0f;
   if (map < 20)
     bytes[n++] = map < 15 ? 0x38 : 0x3a;
   while (n < 15)
-    bytes[n++] = take (source);
+    bytes[n++] = source_byte (source);
 }
 
 /* Whether the instruction touches nothing but its operands, the stack and its flags. */
@@ -364,13 +341,13 @@ static VtCpuSegment
 take_segment (Source *source, const Case *c)
 {
   static const uint8_t types[] = { 1, 5, 7, 9, 11, 3, 3, 3 };
-  const uint8_t        kind = take (source), how = take (source);
+  const uint8_t        kind = source_byte (source), how = source_byte (source);
   VtCpuSegment seg = { .limit = UINT32_MAX, .selector = 0x2b, .type = 3, .dpl = 3, .present = true,
                        .code_or_data = true, .db = true, .g = true };
 
   if (c->mode == REAL || c->mode == VIRTUAL)
     {
-      seg.base = c->data_at - take (source) * 16u;
+      seg.base = c->data_at - source_byte (source) * 16u;
       seg.selector = (uint16_t) (seg.base >> 4);
       seg.limit = c->mode == REAL && kind < 30 ? UINT32_MAX : 0xffff;
       seg.db = false;
@@ -378,15 +355,15 @@ take_segment (Source *source, const Case *c)
     }
   if (kind < 60)
     return seg;
-  seg.base = (uint32_t) (c->data_at - take (source) * 29u);
+  seg.base = (uint32_t) (c->data_at - source_byte (source) * 29u);
   if (kind < 100)
-    seg.base = (uint32_t) (c->data_at + 0x1010 - take (source) % 32); /* Offsets begin in the middle. */
+    seg.base = (uint32_t) (c->data_at + 0x1010 - source_byte (source) % 32); /* Offsets begin in the middle. */
   if (how < 80)
     seg.limit = 0xffff;
   else if (how < 140)
-    seg.limit = (uint32_t) (c->data_at + 0x400 + take (source) * 8u - seg.base);
+    seg.limit = (uint32_t) (c->data_at + 0x400 + source_byte (source) * 8u - seg.base);
   if (how >= 240)
-    seg.type = types[take (source) % G_N_ELEMENTS (types)];
+    seg.type = types[source_byte (source) % G_N_ELEMENTS (types)];
   if (how == 255)
     seg.unusable = true;
   return seg;
@@ -395,7 +372,7 @@ take_segment (Source *source, const Case *c)
 static void
 take_segments (Source *source, Case *c)
 {
-  const uint8_t kind = take (source), how = take (source);
+  const uint8_t kind = source_byte (source), how = source_byte (source);
   const bool    all_flat = kind < 60 && c->mode != REAL && c->mode != VIRTUAL;
   VtCpuSegment *cs = &c->seg[VT_CPU_CS], *ss = &c->seg[VT_CPU_SS];
 
@@ -436,15 +413,15 @@ take_segments (Source *source, Case *c)
 static uint32_t
 take_target (Source *source, const Case *c)
 {
-  const uint8_t kind = take (source);
+  const uint8_t kind = source_byte (source);
 
   if (kind < 180)
-    return (uint32_t) c->data_at + 0x400 + (take (source) | (take (source) & 7u) << 8);
+    return (uint32_t) c->data_at + 0x400 + (source_byte (source) | (source_byte (source) & 7u) << 8);
   if (kind < 220)
-    return (uint32_t) c->data_at + 4096 - take (source) % 64;
+    return (uint32_t) c->data_at + 4096 - source_byte (source) % 64;
   if (kind < 248 || is_paged (c->mode))
-    return (uint32_t) c->data_at + DATA_SIZE - take (source) % 64;
-  return kind < 252 ? RAM_CODE + CODE_AT - 8 + take (source) % 24 : 0x200000; /* No RAM there. */
+    return (uint32_t) c->data_at + DATA_SIZE - source_byte (source) % 64;
+  return kind < 252 ? RAM_CODE + CODE_AT - 8 + source_byte (source) % 24 : 0x200000; /* No RAM there. */
 }
 
 static void
@@ -481,19 +458,19 @@ aim (Source *source, NarrowCase *nc, const VtInsn *insn, const ZydisDecodedInstr
      uint8_t *bytes, Case *c)
 {
   const unsigned width = c->seg[VT_CPU_SS].db && c->mode != VIRTUAL ? 4 : 2;
-  const uint64_t stack = c->data_at + 0x1000 + (take (source) & 0xf8) - c->seg[VT_CPU_SS].base;
+  const uint64_t stack = c->data_at + 0x1000 + (source_byte (source) & 0xf8) - c->seg[VT_CPU_SS].base;
   bool           memory = false;
 
   for (unsigned i = 0; i < insn->n; i++)
     memory |= insn->operand[i].kind == VT_OPERAND_MEM;
   /* In real mode even: part of a frame that does not fit would stay, with flags that may be dead. */
-  const uint64_t low = take (source) % 8 & (c->mode == REAL ? ~1u : ~0u);
-  put (c, VT_CPU_RSP, width, take (source) < 20 ? low : stack);
+  const uint64_t low = source_byte (source) % 8 & (c->mode == REAL ? ~1u : ~0u);
+  put (c, VT_CPU_RSP, width, source_byte (source) < 20 ? low : stack);
   put (c, VT_CPU_RBP, width, stack - 0x400);
   if (insn->op->run == vt_op_string)
     {
-      put (c, VT_CPU_RSI, insn->asize, c->data_at + 0x800 + take (source) * 4u - c->seg[insn->seg].base);
-      put (c, VT_CPU_RDI, insn->asize, c->data_at + 0x900 + take (source) * 4u - c->seg[VT_CPU_ES].base);
+      put (c, VT_CPU_RSI, insn->asize, c->data_at + 0x800 + source_byte (source) * 4u - c->seg[insn->seg].base);
+      put (c, VT_CPU_RDI, insn->asize, c->data_at + 0x900 + source_byte (source) * 4u - c->seg[VT_CPU_ES].base);
       put (c, VT_CPU_RCX, insn->asize, c->gpr[VT_CPU_RCX] & 0x3f);
     }
   if (insn->op->run == vt_op_xlat)
@@ -501,19 +478,19 @@ aim (Source *source, NarrowCase *nc, const VtInsn *insn, const ZydisDecodedInstr
   if (memory)
     {
       if (insn->op->run == vt_op_bit && insn->operand[1].kind == VT_OPERAND_GPR)
-        put (c, insn->operand[1].reg, 4, (uint64_t) ((int64_t) (int8_t) take (source) * 4));
+        put (c, insn->operand[1].reg, 4, (uint64_t) ((int64_t) (int8_t) source_byte (source) * 4));
       const uint32_t target = take_target (source, c);
       VtCpuSegment  *seg = &c->seg[insn->seg];
       /* The segment ends in the operand, or just before or behind it. */
-      if (c->mode != FLAT32 && c->mode != VIRTUAL && insn->seg != VT_CPU_CS && take (source) < 50)
-        seg->limit = (uint32_t) (target - seg->base) - 2 + take (source) % 12;
+      if (c->mode != FLAT32 && c->mode != VIRTUAL && insn->seg != VT_CPU_CS && source_byte (source) < 50)
+        seg->limit = (uint32_t) (target - seg->base) - 2 + source_byte (source) % 12;
       aim_memory (c, insn, zydis, bytes, target);
     }
   if (is_transfer (insn) && (insn->n == 0 || insn->op->run == vt_op_ret || insn->operand[0].kind != VT_OPERAND_IMM))
     {
       /* To somewhere in the page, or outside of the segment. */
       const uint64_t target =
-          take (source) < 220 ? c->rip - 0x100 + take (source) : take_value (source);
+          source_byte (source) < 220 ? c->rip - 0x100 + source_byte (source) : take_value (source);
       if (insn->operand[0].kind == VT_OPERAND_GPR)
         put (c, insn->operand[0].reg, 4, target);
       else
@@ -530,11 +507,11 @@ fill (NarrowCase *nc, Source *source, Case *c)
   for (unsigned i = 0; i < 16; i++)
     c->gpr[i] = take_value (source);
   /* What 64-bit code has left in the upper halves. */
-  if (c->mode > COMPAT16 || take (source) < 128)
+  if (c->mode > COMPAT16 || source_byte (source) < 128)
     for (unsigned i = 0; i < 16; i++)
       c->gpr[i] = (uint32_t) c->gpr[i];
-  c->flags = VT_FLAG_FIXED | ((take (source) | (uint64_t) take (source) << 8) & VT_FLAGS_STATUS);
-  if (take (source) < 30)
+  c->flags = VT_FLAG_FIXED | ((source_byte (source) | (uint64_t) source_byte (source) << 8) & VT_FLAGS_STATUS);
+  if (source_byte (source) < 30)
     c->flags |= VT_FLAG_DF;
   memset (c->legacy, 0, sizeof c->legacy);
   vt_st16 (c->legacy, 0x37f);
@@ -546,7 +523,7 @@ fill (NarrowCase *nc, Source *source, Case *c)
       word = i % 64 < 16 ? take_value (source) : word * 6364136223846793005 + 1442695040888963407;
       vt_st64 (nc->data + i * 8, word);
     }
-  const uint8_t how = take (source);
+  const uint8_t how = source_byte (source);
   c->warm_read = (how & 1) != 0;
   c->warm_write = (how & 6) != 0;
 }
@@ -619,12 +596,12 @@ narrow_case_run (NarrowCase *nc, const uint8_t *data, size_t size, char **report
     ZYDIS_MACHINE_MODE_LEGACY_16,      ZYDIS_MACHINE_MODE_REAL_16,
     ZYDIS_MACHINE_MODE_REAL_16,
   };
-  Source                  source = { .data = data, .left = size, .random = 88172645463325252 };
+  Source                  source = source_init (data, size);
   uint8_t                 bytes[15];
   ZydisDecodedInstruction zydis;
   ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
   VtInsn                  insn;
-  Case                    c = { .mode = (Mode) (take (&source) % MODES) };
+  Case                    c = { .mode = (Mode) (source_byte (&source) % MODES) };
   g_autofree Outcome     *outcome = g_new0 (Outcome, 4);
 
   *report = NULL;

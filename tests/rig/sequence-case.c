@@ -4,6 +4,7 @@
  * with the host's processor in host-case.c; here the interpreter is what others are compared with.
  */
 #include "rig/sequence-case.h"
+#include "rig/source.h"
 
 #include <inttypes.h>
 
@@ -54,32 +55,11 @@ static const char *const names[MACHINES] = { "interpreter", "strict translator",
 
 /* What random choices are made of ------------------------------------------------------------------- */
 
-typedef struct
-{
-  const uint8_t *data;
-  size_t         left;
-  uint64_t       random;
-} Source;
-
-static uint32_t
-take (Source *source, uint32_t below)
-{
-  if (source->left)
-    {
-      source->random = (source->random ^ *source->data++) * UINT64_C (0x100000001b3);
-      source->left--;
-    }
-  source->random ^= source->random << 13;
-  source->random ^= source->random >> 7;
-  source->random ^= source->random << 17;
-  return (uint32_t) ((source->random >> 32) * below >> 32);
-}
-
 static uint64_t
 take64 (Source *source)
 {
-  const uint64_t high = take (source, UINT32_MAX);
-  return high << 32 | take (source, UINT32_MAX);
+  const uint64_t high = source_below (source, UINT32_MAX);
+  return high << 32 | source_below (source, UINT32_MAX);
 }
 
 /* Programs ------------------------------------------------------------------------------------------ */
@@ -134,7 +114,7 @@ any_gpr (Program *p)
   unsigned gpr;
 
   do
-    gpr = take (p->source, p->narrow ? 8 : 16);
+    gpr = source_below (p->source, p->narrow ? 8 : 16);
   while (is_address (p, gpr));
   return gpr;
 }
@@ -153,18 +133,18 @@ memory (Program *p, unsigned reg)
 {
   Source        *s = p->source;
   Memory         m = { 0 };
-  const unsigned how = take (s, 32), field = (reg & 7) << 3;
+  const unsigned how = source_below (s, 32), field = (reg & 7) << 3;
   unsigned       base = p->base[how % 3];
-  int32_t        disp = (int32_t) take (s, 12) * 8 - 32;
+  int32_t        disp = (int32_t) source_below (s, 12) * 8 - 32;
 
-  if (take (s, 8) == 0)
-    disp = (int32_t) take (s, 700) - 350;
+  if (source_below (s, 8) == 0)
+    disp = (int32_t) source_below (s, 700) - 350;
   if (how == 0)
     {
       /* A constant address. */
       m.bytes[0] = (uint8_t) (field | 4);
       m.bytes[1] = 0x25;
-      vt_st32 (m.bytes + 2, (uint32_t) (DATA + take (s, PAGES * 4096)));
+      vt_st32 (m.bytes + 2, (uint32_t) (DATA + source_below (s, PAGES * 4096)));
       m.n = 6;
       return m;
     }
@@ -182,7 +162,7 @@ memory (Program *p, unsigned reg)
     {
       const unsigned index = indexed ? p->index[how & 1] : VT_CPU_RSP;
       m.bytes[m.n++] = (uint8_t) (0x80 | field | 4);
-      m.bytes[m.n++] = (uint8_t) ((indexed ? take (s, 4) << 6 : 0) | (index & 7) << 3 | (base & 7));
+      m.bytes[m.n++] = (uint8_t) ((indexed ? source_below (s, 4) << 6 : 0) | (index & 7) << 3 | (base & 7));
       m.rex |= index >= 8 ? 2 : 0;
     }
   else
@@ -216,14 +196,14 @@ insn (Program *p, unsigned legacy, bool wide, uint32_t opcode, unsigned reg, boo
   else
     byte (p, 0xc0 | (reg & 7) << 3 | (rm & 7));
   for (unsigned i = 0; i < imm_size; i++)
-    byte (p, take (p->source, 256));
+    byte (p, source_below (p->source, 256));
 }
 
 static void
 adjust_base (Program *p)
 {
-  const unsigned base = p->base[take (p->source, 3)];
-  const unsigned by = (take (p->source, 9) * 8 - 32) & 0xff, how = take (p->source, 3);
+  const unsigned base = p->base[source_below (p->source, 3)];
+  const unsigned by = (source_below (p->source, 9) * 8 - 32) & 0xff, how = source_below (p->source, 3);
 
   rex (p, 8u | (base >= 8 ? how == 0 ? 5 : 1 : 0));
   byte (p, how == 0 ? 0x8d : 0x83);
@@ -244,18 +224,18 @@ static void make (Program *p);
 static void
 jump_forward (Program *p)
 {
-  const bool always = take (p->source, 8) == 0;
+  const bool always = source_below (p->source, 8) == 0;
 
   if (always)
     byte (p, 0xe9);
   else
     {
       byte (p, 0x0f);
-      byte (p, 0x80 | take (p->source, 16));
+      byte (p, 0x80 | source_below (p->source, 16));
     }
   const unsigned where = p->at;
   word32 (p, 0);
-  for (unsigned n = 1 + take (p->source, 3); n > 0; n--)
+  for (unsigned n = 1 + source_below (p->source, 3); n > 0; n--)
     make (p);
   if (p->at < FUNCTION_AT - 1)
     vt_st32 (p->code + where, p->at - (where + 4));
@@ -270,7 +250,7 @@ jump_back (Program *p)
       return;
     }
   /* SUB or LEA: flags die or live over it. */
-  if (take (p->source, 2))
+  if (source_below (p->source, 2))
     {
       rex (p, 9);
       for (unsigned i = 0; i < 3; i++)
@@ -297,9 +277,9 @@ vector (Program *p)
 {
   static const uint32_t some[] = { 0xf30f6f, 0xf30f7f, 0x660f6f, 0x660f7f, 0xf20f10, 0xf20f11,
                                    0xf20f58, 0x660fd4, 0x660fef, 0x000f10, 0x000f11, 0x660f2e };
-  const uint32_t one = some[take (p->source, G_N_ELEMENTS (some))];
+  const uint32_t one = some[source_below (p->source, G_N_ELEMENTS (some))];
 
-  insn (p, one >> 16, false, one & 0xffff, take (p->source, p->narrow ? 8 : 16), true, 0, 0);
+  insn (p, one >> 16, false, one & 0xffff, source_below (p->source, p->narrow ? 8 : 16), true, 0, 0);
 }
 
 /* A VEX instruction with three registers of the general ones: ANDN; MULX, which has no flags. */
@@ -308,7 +288,7 @@ vex (Program *p)
 {
   const unsigned reg = any_gpr (p), other = any_gpr (p);
   const Memory   m = memory (p, reg);
-  const bool     mulx = take (p->source, 2);
+  const bool     mulx = source_below (p->source, 2);
 
   if (m.prefix)
     byte (p, m.prefix);
@@ -324,13 +304,13 @@ static void
 make (Program *p)
 {
   Source        *s = p->source;
-  const bool     wide = take (s, 2) && !p->narrow, mem = take (s, 4) != 0;
-  const unsigned gpr = any_gpr (p), other = any_gpr (p), op = take (s, 8);
-  const unsigned size = take (s, 6) == 0 ? 0x66 : 0;
-  const bool     narrow = take (s, 6) == 0; /* Bytes. */
+  const bool     wide = source_below (s, 2) && !p->narrow, mem = source_below (s, 4) != 0;
+  const unsigned gpr = any_gpr (p), other = any_gpr (p), op = source_below (s, 8);
+  const unsigned size = source_below (s, 6) == 0 ? 0x66 : 0;
+  const bool     narrow = source_below (s, 6) == 0; /* Bytes. */
 
   p->made++;
-  switch (take (s, 30))
+  switch (source_below (s, 30))
     {
     case 0: case 1: case 2:
       insn (p, size, wide, narrow ? 0x8a : 0x8b, gpr, true, 0, 0);
@@ -342,7 +322,7 @@ make (Program *p)
       insn (p, size, wide, op << 3 | (narrow ? 2 : 3), gpr, mem, other, 0);
       break;
     case 8: case 9:
-      insn (p, take (s, 8) || op == 7 || !mem ? size : 0xf0, wide, op << 3 | (narrow ? 0 : 1), gpr, mem, other, 0);
+      insn (p, source_below (s, 8) || op == 7 || !mem ? size : 0xf0, wide, op << 3 | (narrow ? 0 : 1), gpr, mem, other, 0);
       break;
     case 10:
       insn (p, size, wide, narrow ? 0x80 : 0x83, op, mem, other, 1);
@@ -351,7 +331,7 @@ make (Program *p)
       insn (p, size, wide, narrow ? 0x84 : 0x85, gpr, mem, other, 0);
       break;
     case 12: /* INC, DEC; NOT, NEG. */
-      insn (p, size, wide, take (s, 2) ? 0xff : 0xf7, 0, false, other, 0);
+      insn (p, size, wide, source_below (s, 2) ? 0xff : 0xf7, 0, false, other, 0);
       p->code[p->at - 1] |= (uint8_t) (p->code[p->at - 2] == 0xff ? op & 8 : 0x10 | (op & 8));
       break;
     case 13: case 14:
@@ -368,10 +348,10 @@ make (Program *p)
       adjust_base (p);
       break;
     case 18:
-      insn (p, 0, false, 0x0f90 | take (s, 16), 0, mem, other, 0);
+      insn (p, 0, false, 0x0f90 | source_below (s, 16), 0, mem, other, 0);
       break;
     case 19:
-      insn (p, size, wide, 0x0f40 | take (s, 16), gpr, mem, other, 0);
+      insn (p, size, wide, 0x0f40 | source_below (s, 16), gpr, mem, other, 0);
       break;
     case 20: case 21:
       jump_forward (p);
@@ -386,14 +366,14 @@ make (Program *p)
       insn (p, size, wide, 0xc1, op, mem, other, 1);
       break;
     case 25:
-      insn (p, size, wide, take (s, 2) ? 0x0faf : 0x0fb6 + take (s, 2) * 8, gpr, mem, other, 0);
+      insn (p, size, wide, source_below (s, 2) ? 0x0faf : 0x0fb6 + source_below (s, 2) * 8, gpr, mem, other, 0);
       break;
     case 26: /* XCHG, XADD, CMPXCHG. */
-      insn (p, take (s, 2) && mem ? 0xf0 : 0, wide, take (s, 3) == 0 ? 0x87 : take (s, 2) ? 0x0fc1 : 0x0fb1, gpr,
+      insn (p, source_below (s, 2) && mem ? 0xf0 : 0, wide, source_below (s, 3) == 0 ? 0x87 : source_below (s, 2) ? 0x0fc1 : 0x0fb1, gpr,
             mem, other, 0);
       break;
     case 27:
-      if (take (s, 2))
+      if (source_below (s, 2))
         vex (p);
       else
         {
@@ -402,13 +382,13 @@ make (Program *p)
         }
       break;
     case 28:
-      switch (take (s, 8))
+      switch (source_below (s, 8))
         {
         case 0:
           byte (p, 0x9c); /* PUSHF: all flags are seen. */
           break;
         case 1:
-          byte (p, 0xf8 | take (s, 2));
+          byte (p, 0xf8 | source_below (s, 2));
           break;
         case 2:
           byte (p, 0x9f); /* LAHF */
@@ -417,19 +397,19 @@ make (Program *p)
           byte (p, 0xc9); /* LEAVE */
           break;
         case 4: /* PUSH, INC and DEC of memory. */
-          insn (p, 0, false, 0xff, take (s, 2) ? 6 : take (s, 2), true, 0, 0);
+          insn (p, 0, false, 0xff, source_below (s, 2) ? 6 : source_below (s, 2), true, 0, 0);
           break;
         case 5: /* DIV and its kin, whose flags nobody knows, and TEST. */
-          insn (p, 0, wide, 0xf7, 4 + take (s, 4), mem, other, 0);
+          insn (p, 0, wide, 0xf7, 4 + source_below (s, 4), mem, other, 0);
           byte (p, 0x85);
           byte (p, 0xc0);
           break;
         case 6: /* BT and its kin, by a constant. */
-          insn (p, 0, wide, 0x0fba, 4 + take (s, 4), mem, other, 1);
+          insn (p, 0, wide, 0x0fba, 4 + source_below (s, 4), mem, other, 1);
           break;
         default:
           rex (p, 8);
-          byte (p, p->narrow ? 0x40 + any_gpr (p) : take (s, 2) ? 0xab : 0xa5); /* INC; STOS, MOVS */
+          byte (p, p->narrow ? 0x40 + any_gpr (p) : source_below (s, 2) ? 0xab : 0xa5); /* INC; STOS, MOVS */
           break;
         }
       break;
@@ -448,15 +428,15 @@ make_program (SequenceCase *sc, Program *p)
   static const uint8_t function[] = { 0x48, 0x31, 0xc8, 0x51, 0x11, 0xd0, 0x59, 0xc3 };
 
   for (unsigned i = 0; i < 3; i++)
-    p->base[i] = p->narrow ? narrow_bases[take (p->source, G_N_ELEMENTS (narrow_bases))]
-                           : bases[take (p->source, G_N_ELEMENTS (bases))];
+    p->base[i] = p->narrow ? narrow_bases[source_below (p->source, G_N_ELEMENTS (narrow_bases))]
+                           : bases[source_below (p->source, G_N_ELEMENTS (bases))];
   for (unsigned i = 0; i < 2; i++)
-    p->index[i] = indices[take (p->source, p->narrow ? 2 : G_N_ELEMENTS (indices))];
+    p->index[i] = indices[source_below (p->source, p->narrow ? 2 : G_N_ELEMENTS (indices))];
   memset (p->code, 0xcc, CODE_SIZE);
   /* XOR RAX, RCX; PUSH RCX; ADC EAX, EDX; POP RCX; RET */
   memcpy (p->code + FUNCTION_AT, function, sizeof function);
-  p->at = p->start = take (p->source, 4) ? CODE_BORDER - take (p->source, 300) : CODE_AT;
-  for (unsigned n = 6 + take (p->source, LONGEST - 6); n > 0; n--)
+  p->at = p->start = source_below (p->source, 4) ? CODE_BORDER - source_below (p->source, 300) : CODE_AT;
+  for (unsigned n = 6 + source_below (p->source, LONGEST - 6); n > 0; n--)
     make (p);
   sc->counts.instructions += p->made;
 }
@@ -468,18 +448,18 @@ static uint64_t
 take_pointer (Source *s)
 {
   static const uint8_t pages[] = { 0, 0, 1, 1, 1, 2, 2, 3, 4, 4, 5, 6, 7, 8, 9 };
-  const uint64_t page = DATA + pages[take (s, G_N_ELEMENTS (pages))] * 4096u;
+  const uint64_t page = DATA + pages[source_below (s, G_N_ELEMENTS (pages))] * 4096u;
 
   if (page == DATA + CODE_PAGE * 4096)
-    return page + ISLAND_AT + take (s, 16) * 8;
-  switch (take (s, 4))
+    return page + ISLAND_AT + source_below (s, 16) * 8;
+  switch (source_below (s, 4))
     {
     case 0:
-      return page + take (s, 128);
+      return page + source_below (s, 128);
     case 1:
-      return page + 4095 - take (s, 128);
+      return page + 4095 - source_below (s, 128);
     default:
-      return page + take (s, 512) * 8;
+      return page + source_below (s, 512) * 8;
     }
 }
 
@@ -501,7 +481,7 @@ flat (unsigned selector, bool code)
 static void
 take_segments (Source *s, const Program *p, VtCpuState *state)
 {
-  const bool limited = p->narrow && take (s, 2);
+  const bool limited = p->narrow && source_below (s, 2);
 
   state->seg[VT_CPU_CS] = flat (p->narrow ? 0x23 : 0x33, true);
   state->seg[VT_CPU_CS].l = !p->narrow;
@@ -509,8 +489,8 @@ take_segments (Source *s, const Program *p, VtCpuState *state)
   for (unsigned i = VT_CPU_ES; i <= VT_CPU_DS; i++)
     if (i != VT_CPU_CS)
       {
-        state->seg[i].base = limited ? take (s, 3) * 0x800 : 0;
-        state->seg[i].limit = limited && take (s, 2) ? (uint32_t) (DATA + take (s, PAGES * 4096)) : UINT32_MAX;
+        state->seg[i].base = limited ? source_below (s, 3) * 0x800 : 0;
+        state->seg[i].limit = limited && source_below (s, 2) ? (uint32_t) (DATA + source_below (s, PAGES * 4096)) : UINT32_MAX;
       }
 }
 
@@ -518,18 +498,18 @@ static void
 take_state (Source *s, const Program *p, VtCpuState *state)
 {
   for (unsigned i = 0; i < VT_CPU_GPRS; i++)
-    state->gpr[i] = take64 (s) >> take (s, 64);
+    state->gpr[i] = take64 (s) >> source_below (s, 64);
   for (unsigned i = 0; i < 3; i++)
     state->gpr[p->base[i]] = take_pointer (s);
   for (unsigned i = 0; i < 2; i++)
-    state->gpr[p->index[i]] = take (s, 64);
-  state->gpr[VT_CPU_RSP] = take (s, 8) ? DATA + 0x1000 + take (s, 256) * 8 - 0x100 : take_pointer (s);
-  state->gpr[p->narrow ? COUNTER & 7 : COUNTER] = 1 + take (s, 20);
+    state->gpr[p->index[i]] = source_below (s, 64);
+  state->gpr[VT_CPU_RSP] = source_below (s, 8) ? DATA + 0x1000 + source_below (s, 256) * 8 - 0x100 : take_pointer (s);
+  state->gpr[p->narrow ? COUNTER & 7 : COUNTER] = 1 + source_below (s, 20);
   /* What 64-bit code has left in the upper halves. */
-  if (p->narrow && take (s, 2))
+  if (p->narrow && source_below (s, 2))
     for (unsigned i = 0; i < 8; i++)
-      state->gpr[i] |= (uint64_t) take (s, UINT32_MAX) << 32;
-  state->rflags = VT_FLAG_FIXED | VT_FLAG_IF | (take (s, UINT32_MAX) & VT_FLAGS_STATUS);
+      state->gpr[i] |= (uint64_t) source_below (s, UINT32_MAX) << 32;
+  state->rflags = VT_FLAG_FIXED | VT_FLAG_IF | (source_below (s, UINT32_MAX) & VT_FLAGS_STATUS);
   state->seg[VT_CPU_FS].base = take_pointer (s);
   take_segments (s, p, state);
   state->rip = CODE + p->start;
@@ -655,13 +635,13 @@ run_all (SequenceCase *sc, const VtCpuState *state, bool warm, GString *out)
 char *
 sequence_case_run (SequenceCase *sc, const uint8_t *data, size_t size)
 {
-  Source             source = { .data = data, .left = size, .random = 88172645463325252 };
+  Source             source = source_init (data, size);
   uint8_t            code[CODE_SIZE];
   Program            p = { .source = &source, .code = code };
   g_autoptr (GString) out = g_string_new (NULL);
   uint64_t           word = take64 (&source);
 
-  p.narrow = take (&source, 3) == 0;
+  p.narrow = source_below (&source, 3) == 0;
   make_program (sc, &p);
   for (unsigned i = 0; i < PAGES * 4096; i += 8)
     {
@@ -676,7 +656,7 @@ sequence_case_run (SequenceCase *sc, const uint8_t *data, size_t size)
     }
   for (unsigned run = 0; run < RUNS; run++)
     {
-      const bool warm = run && take (&source, 4);
+      const bool warm = run && source_below (&source, 4);
       take_state (&source, &p, sc->state);
       if (!run_all (sc, sc->state, warm, out))
         break;
