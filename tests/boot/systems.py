@@ -4,7 +4,8 @@
 import os, re, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from PIL import Image, ImageChops
+from PIL import Image
+from installer import Settled, selection
 from machine import Machine, expect, main
 
 MAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guests", "make")
@@ -79,36 +80,27 @@ def debian_12_smp():
 
 # Debian's installer ---------------------------------------------------------------------------------
 
-SELECTED = (0x29, 0x85, 0x7e)
-HEADER = 100  # Lines of the picture with colours like it.
-
-
-def selection(m):
-  """Where the picture has the colour of the installer's selected line; None: there is none, or no picture yet."""
+def shown(m):
+  """The selected line; None: there is none, or no picture yet."""
   path = os.path.join(m.home, "shot.png")
   if m.vitrine("screenshot", m.name, path, check=False).returncode != 0:
     return None
   with Image.open(path) as picture:
-    if picture.size != (1280, 800) and picture.size != (800, 600):
-      return None
-    bands = [band.point([255 if abs(v - want) <= 8 else 0 for v in range(256)])
-             for band, want in zip(picture.convert("RGB").crop((0, HEADER, *picture.size)).split(), SELECTED)]
-    box = ImageChops.multiply(ImageChops.multiply(bands[0], bands[1]), bands[2]).getbbox()
-    return box if box and box[2] - box[0] > 400 and box[3] - box[1] < 40 else None
+    return selection(picture.convert("RGB"))
 
 
 def installer_on(arch):
   """To the list of languages; the next line by the keyboard; on to the countries by the mouse."""
   with Machine("--iso", guest(arch) + "/cd.iso", "--memory", "1024") as m:
     m.start()
-    english = m.until(lambda: selection(m), 900, "the list of languages", True)
+    english = m.until(Settled(lambda: shown(m)), 900, "the list of languages", True)
     m.key("Down")
-    m.until(lambda: (selection(m) or english)[1] > english[1] + 10, 60, "the line below", True)
+    m.until(lambda: (shown(m) or english)[1] > english[1] + 10, 60, "the line below", True)
     m.key("Up")
-    m.until(lambda: selection(m) == english, 60, "the line again", True)
+    m.until(lambda: shown(m) == english, 60, "the line again", True)
     # X moves its pointer twice as far as a mouse that is fast. The button is "Continue".
     m.click(1218 // 2, 774 // 2)
-    m.until(lambda: selection(m) not in (None, english), 120, "the list of countries", True)
+    m.until(lambda: shown(m) not in (None, english), 120, "the list of countries", True)
 
 
 def installer():

@@ -3,7 +3,7 @@
 import gzip, os, tempfile
 
 import kernels
-from packages import files, run, version
+from packages import files, run, version, write
 
 INSTALLER = "debian-installer-12-netboot-"
 ISOLINUX = """DEFAULT install
@@ -42,6 +42,7 @@ def installer(folder, arch):
     run("xorriso", "-as", "mkisofs", "-quiet", "-r", "-V", "INSTALLER", "-o", folder + "/cd.iso",
         "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot", "-boot-load-size", "4",
         "-boot-info-table", t)
+  write(folder, linux=linux, initrd_gz=initrd)
 
 
 def installer_versions(arch):
