@@ -3,66 +3,7 @@
  * The translator with programs of 32-bit and 16-bit code: each is run by the interpreter too, and both must
  * leave the same registers and the same memory. Single instructions are compared in test-narrow.c.
  */
-#include "core-rig.h"
-#include "cpu/translate/block/translate.h"
-
-#define LABEL(name) ".globl " #name "\n" #name ":\n"
-
-typedef struct
-{
-  CoreRig rig[2]; /* Interpreted, translated. */
-} Both;
-
-static void
-both_init (Both *both, void (*mode) (CoreRig *rig, uint64_t rip), const uint8_t *code, const uint8_t *end)
-{
-  for (unsigned i = 0; i < 2; i++)
-    {
-      core_rig_init (&both->rig[i]);
-      memcpy (both->rig[i].mem + 0x1000, code, (size_t) (end - code));
-      mode (&both->rig[i], 0x1000);
-    }
-}
-
-#define BOTH(name, mode) \
-  Both both;             \
-  both_init (&both, mode, code_##name, code_##name##_end)
-#define EACH(rig) for (CoreRig *rig = both.rig; rig < both.rig + 2; rig++)
-
-/* Runs both to their HLT, compares, and returns how many instructions were interpreted; 0: all. */
-static uint64_t
-both_run (Both *both)
-{
-  CoreRig          *i = &both->rig[0], *t = &both->rig[1];
-  VtTranslateCounts counts = { 0 };
-
-  core_rig_run (i);
-  if (vt_translate_available (t->core))
-    {
-      const VtStep step = vt_translate (t->core, CORE_STEPS, NULL);
-      if (step != VT_STEP_HALTED)
-        g_error ("ended with %d at %04x:%" G_GINT64_MODIFIER "x; fault %u error %x", (int) step,
-                 t->core->seg[VT_CPU_CS].selector, t->core->rip, t->core->fault.vector,
-                 t->core->fault.error);
-      g_assert_cmphex (t->core->rip, ==, i->core->rip);
-      for (unsigned r = 0; r < VT_CPU_GPRS; r++)
-        g_assert_cmphex (t->core->gpr[r], ==, i->core->gpr[r]);
-      g_assert_cmphex (t->core->rflags, ==, i->core->rflags);
-      g_assert_cmpmem (t->core->seg, sizeof t->core->seg, i->core->seg, sizeof i->core->seg);
-      g_assert_cmpmem (t->mem, CORE_RAM, i->mem, CORE_RAM);
-      vt_translate_counts (t->core, &counts);
-    }
-  else
-    g_test_message ("this host has no executable memory or no BMI2: only the interpreter is tested");
-  return counts.interpreted;
-}
-
-static void
-both_finish (Both *both)
-{
-  core_rig_finish (&both->rig[0]);
-  core_rig_finish (&both->rig[1]);
-}
+#include "translate-both.h"
 
 /* Real mode, with a stack at 2000:0100. */
 static void
@@ -103,7 +44,7 @@ test_flow32 (void)
 {
   BOTH (flow32, core_rig_flat);
   /* It runs by itself once it is translated, but for ENTER and the POP to memory. */
-  g_assert_cmpuint (both_run (&both), <, 2000);
+  g_assert_cmpuint (both_run (&both).interpreted, <, 2000);
   both_finish (&both);
 }
 
@@ -249,7 +190,7 @@ static void
 test_flow16 (void)
 {
   BOTH (flow16, real_mode);
-  g_assert_cmpuint (both_run (&both), <, 2000);
+  g_assert_cmpuint (both_run (&both).interpreted, <, 2000);
   both_finish (&both);
 }
 
@@ -391,7 +332,7 @@ test_virtual (void)
       rig->core->seg[VT_CPU_TR] =
           (VtCpuSegment){ .base = 0x4000, .limit = 0x67, .type = 11, .present = true };
     }
-  g_assert_cmpuint (both_run (&both), <, 100);
+  g_assert_cmpuint (both_run (&both).interpreted, <, 100);
   EACH (rig)
     g_assert_cmpuint (vt_ld32 (rig->mem + 0x3000), ==, 1);
   both_finish (&both);

@@ -3,81 +3,16 @@
  * The translator with whole programs of 64-bit mode: each is run by the interpreter too, and both must leave
  * the same registers and the same memory. Single instructions are compared in test-interpret-host.c.
  */
-#include "core-rig.h"
-#include "cpu/translate/block/translate.h"
 #include "cpu/translate/host/unit.h"
+#include "translate-both.h"
 
 #define STACK 0x8000u
-#define LABEL(name) ".globl " #name "\n" #name ":\n"
-
-typedef struct
-{
-  CoreRig interpreted, translated;
-} Both;
-
-static void
-both_init (Both *both, const uint8_t *code, const uint8_t *end)
-{
-  CoreRig *const rigs[] = { &both->interpreted, &both->translated };
-
-  for (unsigned i = 0; i < G_N_ELEMENTS (rigs); i++)
-    {
-      core_rig_init (rigs[i]);
-      memcpy (rigs[i]->mem + 0x1000, code, (size_t) (end - code));
-      core_rig_long (rigs[i], 0x1000);
-    }
-}
-
-#define BOTH(name) \
-  Both both;       \
-  both_init (&both, code_##name, code_##name##_end)
 
 static void
 both_gate (Both *both, unsigned vector, uint32_t handler)
 {
-  core_gate (&both->interpreted, vector, SEL_CODE64, handler, 0x8e, 0);
-  core_gate (&both->translated, vector, SEL_CODE64, handler, 0x8e, 0);
-}
-
-/* Runs both to their HLT, compares, and returns what translating came to. */
-static VtTranslateCounts
-both_run (Both *both)
-{
-  CoreRig          *i = &both->interpreted, *t = &both->translated;
-  VtTranslateCounts counts;
-  uint64_t          done;
-
-  if (!vt_translate_available (t->core))
-    {
-      g_test_message ("this host has no executable memory or no BMI2: only the interpreter is tested");
-      core_rig_run (i);
-      return (VtTranslateCounts){ 0 };
-    }
-  core_rig_run (i);
-  VtStep step = vt_translate (t->core, CORE_STEPS, &done);
-  while (t->core->chaos && step == VT_STEP_DONE)
-    step = vt_translate (t->core, CORE_STEPS, &done);
-  if (step != VT_STEP_HALTED)
-    g_error ("ended with %d at %" G_GINT64_MODIFIER "x; fault %u error %x cr2 %" G_GINT64_MODIFIER "x",
-             (int) step, t->core->rip, t->core->fault.vector, t->core->fault.error, t->core->cr2);
-  g_assert_cmphex (t->core->rip, ==, i->core->rip);
-  for (unsigned r = 0; r < VT_CPU_GPRS; r++)
-    g_assert_cmphex (t->core->gpr[r], ==, i->core->gpr[r]);
-  g_assert_cmphex (t->core->rflags, ==, i->core->rflags);
-  g_assert_cmphex (t->core->cr2, ==, i->core->cr2);
-  g_assert_cmpmem (t->core->xsave, 28, i->core->xsave, 28);
-  g_assert_cmpmem (t->core->xsave + 32, 384, i->core->xsave + 32, 384);
-  g_assert_cmpmem (t->mem, CORE_RAM, i->mem, CORE_RAM);
-  g_assert_cmpstr (t->output->str, ==, i->output->str);
-  vt_translate_counts (t->core, &counts);
-  return counts;
-}
-
-static void
-both_finish (Both *both)
-{
-  core_rig_finish (&both->interpreted);
-  core_rig_finish (&both->translated);
+  core_gate (&both->rig[INTERPRETED], vector, SEL_CODE64, handler, 0x8e, 0);
+  core_gate (&both->rig[TRANSLATED], vector, SEL_CODE64, handler, 0x8e, 0);
 }
 
 /* Programs ---------------------------------------------------------------------------------------- */
@@ -100,10 +35,10 @@ CORE_CODE (
 static void
 test_flow (void)
 {
-  BOTH (flow);
+  BOTH (flow, core_rig_long);
   const VtTranslateCounts counts = both_run (&both);
   /* It runs by itself once it is translated. */
-  if (!both.translated.core->chaos)
+  if (!both.rig[TRANSLATED].core->chaos)
     g_assert_cmpuint (counts.interpreted, <, 200);
   both_finish (&both);
 }
@@ -120,7 +55,7 @@ CORE_CODE (pages, 64,
 static void
 test_pages (void)
 {
-  BOTH (pages);
+  BOTH (pages, core_rig_long);
   both_run (&both);
   both_finish (&both);
 }
@@ -140,7 +75,7 @@ CORE_CODE (
 static void
 test_memory (void)
 {
-  BOTH (memory);
+  BOTH (memory, core_rig_long);
   both_run (&both);
   both_finish (&both);
 }
@@ -159,10 +94,10 @@ static void
 test_modify (void)
 {
   static const uint8_t function[] = { 0xba, 0, 0, 0, 0, 0xc3 }; /* movl $0, %edx; ret */
-  BOTH (modify);
+  BOTH (modify, core_rig_long);
 
-  memcpy (both.interpreted.mem + 0x9000, function, sizeof function);
-  memcpy (both.translated.mem + 0x9000, function, sizeof function);
+  memcpy (both.rig[INTERPRETED].mem + 0x9000, function, sizeof function);
+  memcpy (both.rig[TRANSLATED].mem + 0x9000, function, sizeof function);
   const VtTranslateCounts counts = both_run (&both);
   if (counts.blocks)
     g_assert_cmpuint (counts.written, >=, 200);
@@ -184,8 +119,8 @@ static void
 test_remap (void)
 {
   static const uint8_t first[] = { 0xb8, 1, 0, 0, 0, 0xc3 }, second[] = { 0xb8, 2, 0, 0, 0, 0xc3 };
-  BOTH (remap);
-  CoreRig *const rigs[] = { &both.interpreted, &both.translated };
+  BOTH (remap, core_rig_long);
+  CoreRig *const rigs[] = { &both.rig[INTERPRETED], &both.rig[TRANSLATED] };
 
   for (unsigned i = 0; i < 2; i++)
     {
@@ -212,8 +147,8 @@ test_border (void)
 {
   /* MOV EAX, constant; RET: the first two bytes, and the others in two pages. */
   static const uint8_t first[] = { 0xb8, 1 }, rest[] = { 2, 3, 4, 0xc3 }, other[] = { 5, 6, 7, 0xc3 };
-  BOTH (border);
-  CoreRig *const rigs[] = { &both.interpreted, &both.translated };
+  BOTH (border, core_rig_long);
+  CoreRig *const rigs[] = { &both.rig[INTERPRETED], &both.rig[TRANSLATED] };
 
   for (unsigned i = 0; i < 2; i++)
     {
@@ -246,18 +181,18 @@ extern const uint8_t faults_page[], faults_divide[], faults_undefined[];
 static void
 test_faults (void)
 {
-  BOTH (faults);
+  BOTH (faults, core_rig_long);
   both_gate (&both, VT_EXC_PF, CORE_AT (faults, faults_page));
   both_gate (&both, VT_EXC_DE, CORE_AT (faults, faults_divide));
   both_gate (&both, VT_EXC_UD, CORE_AT (faults, faults_undefined));
   for (unsigned p = 0; p < 8; p++)
     {
-      *core_pte (&both.interpreted, 0x40000 + p * 0x1000) &= (uint8_t) ~1;
-      *core_pte (&both.translated, 0x40000 + p * 0x1000) &= (uint8_t) ~1;
+      *core_pte (&both.rig[INTERPRETED], 0x40000 + p * 0x1000) &= (uint8_t) ~1;
+      *core_pte (&both.rig[TRANSLATED], 0x40000 + p * 0x1000) &= (uint8_t) ~1;
     }
   both_run (&both);
-  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x3008), ==, 6);
-  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x3010), ==, 5);
+  g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + 0x3008), ==, 6);
+  g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + 0x3010), ==, 5);
   both_finish (&both);
 }
 
@@ -288,8 +223,8 @@ extern const uint8_t groups_page[], groups_divide[];
 static void
 test_groups (void)
 {
-  BOTH (groups);
-  CoreRig *const rigs[] = { &both.interpreted, &both.translated };
+  BOTH (groups, core_rig_long);
+  CoreRig *const rigs[] = { &both.rig[INTERPRETED], &both.rig[TRANSLATED] };
 
   for (unsigned i = 0; i < 2; i++)
     {
@@ -304,8 +239,8 @@ test_groups (void)
       rigs[i]->core->cr0 |= VT_CR0_WP;
     }
   both_run (&both);
-  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x3010), ==, 2);
-  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x3018), >, 100);
+  g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + 0x3010), ==, 2);
+  g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + 0x3018), >, 100);
   both_finish (&both);
 }
 
@@ -328,13 +263,13 @@ extern const uint8_t units_gp[], units_nm[], units_xm[];
 static void
 test_units (void)
 {
-  BOTH (units);
+  BOTH (units, core_rig_long);
   both_gate (&both, VT_EXC_GP, CORE_AT (units, units_gp));
   both_gate (&both, VT_EXC_NM, CORE_AT (units, units_nm));
   both_gate (&both, VT_EXC_XM, CORE_AT (units, units_xm));
   both_run (&both);
   for (unsigned at = 0x3060; at <= 0x3068; at += 4)
-    g_assert_cmpuint (vt_ld32 (both.translated.mem + at), ==, 1);
+    g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + at), ==, 1);
   both_finish (&both);
 }
 
@@ -376,10 +311,10 @@ move (CoreRig *rig)
 static void
 test_avx512 (void)
 {
-  BOTH (avx512);
-  CoreRig *const rigs[] = { &both.interpreted, &both.translated };
+  BOTH (avx512, core_rig_long);
+  CoreRig *const rigs[] = { &both.rig[INTERPRETED], &both.rig[TRANSLATED] };
 
-  if ((vt_unit_features (both.translated.core->unit) & VT_FEATURES_AVX512) != VT_FEATURES_AVX512)
+  if ((vt_unit_features (both.rig[TRANSLATED].core->unit) & VT_FEATURES_AVX512) != VT_FEATURES_AVX512)
     {
       g_test_skip ("this host's processor has no AVX-512");
       both_finish (&both);
@@ -392,14 +327,14 @@ test_avx512 (void)
       rigs[i]->core->xsave_size = VT_CPU_XSAVE;
     }
   both_run (&both);
-  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x30e8), ==, 0);
+  g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + 0x30e8), ==, 0);
   move (rigs[0]);
   move (rigs[1]);
   both_run (&both);
-  g_assert_cmpuint (vt_ld32 (both.translated.mem + 0x30e8), ==, 1);
-  g_assert_cmphex (vt_ld64 (both.translated.mem + 0x30e0), ==, 0x41000);
-  g_assert_cmphex (vt_ld32 (both.translated.mem + 0x3080), ==, 0xfffffff8);
-  g_assert_cmphex (vt_ld16 (both.translated.mem + 0x30c0), ==, 0xaaaa);
+  g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + 0x30e8), ==, 1);
+  g_assert_cmphex (vt_ld64 (both.rig[TRANSLATED].mem + 0x30e0), ==, 0x41000);
+  g_assert_cmphex (vt_ld32 (both.rig[TRANSLATED].mem + 0x3080), ==, 0xfffffff8);
+  g_assert_cmphex (vt_ld16 (both.rig[TRANSLATED].mem + 0x30c0), ==, 0xaaaa);
   both_finish (&both);
 }
 
@@ -416,7 +351,7 @@ CORE_CODE (mixed, 64,
 static void
 test_mixed (void)
 {
-  BOTH (mixed);
+  BOTH (mixed, core_rig_long);
   both_run (&both);
   both_finish (&both);
 }
@@ -450,15 +385,15 @@ extern const uint8_t kernel_divide[], kernel_undefined[], kernel_int[];
 static void
 test_kernel (void)
 {
-  BOTH (kernel);
+  BOTH (kernel, core_rig_long);
   both_gate (&both, VT_EXC_DE, CORE_AT (kernel, kernel_divide));
   both_gate (&both, VT_EXC_UD, CORE_AT (kernel, kernel_undefined));
   both_gate (&both, 0x40, CORE_AT (kernel, kernel_int));
   both_run (&both);
-  g_assert_cmphex (both.translated.core->kernel_gs_base, ==, both.interpreted.core->kernel_gs_base);
-  g_assert_cmpuint (both.translated.core->gpr[VT_CPU_RSI], ==, 1);
-  g_assert_cmpuint (vt_ld64 (both.translated.mem + 0x3008), ==, 100);
-  g_assert_cmpuint (vt_ld64 (both.translated.mem + 0x4008), ==, 100);
+  g_assert_cmphex (both.rig[TRANSLATED].core->kernel_gs_base, ==, both.rig[INTERPRETED].core->kernel_gs_base);
+  g_assert_cmpuint (both.rig[TRANSLATED].core->gpr[VT_CPU_RSI], ==, 1);
+  g_assert_cmpuint (vt_ld64 (both.rig[TRANSLATED].mem + 0x3008), ==, 100);
+  g_assert_cmpuint (vt_ld64 (both.rig[TRANSLATED].mem + 0x4008), ==, 100);
   both_finish (&both);
 }
 
@@ -472,7 +407,7 @@ CORE_CODE (modes, 64,
 static void
 test_modes (void)
 {
-  BOTH (modes);
+  BOTH (modes, core_rig_long);
   both_run (&both);
   both_finish (&both);
 }
