@@ -5,7 +5,8 @@
  *
  * The TLB is laid out for generated code: a set of three tables (read, write, fetch) for each way in
  * which an access can be privileged, of VT_TLB_ENTRIES entries of 32 bytes, direct-mapped by the low
- * bits of the page's number. An entry whose tag is a page's address says that every access of the
+ * bits of the page's number, and VT_TLB_VICTIMS more for what others have been filled over, which only C
+ * looks for. An entry whose tag is a page's address says that every access of the
  * set's kind to that page is allowed, is to ordinary RAM, and needs no further bookkeeping:
  * * in the write table, the page's D bit is set, its RAM block has no dirty log on, and it is not ROM;
  * * a page under watch (somebody has translated its code) is in no write table: it's let go of first;
@@ -21,6 +22,8 @@
 typedef struct VtCore VtCore;
 
 #define VT_TLB_ENTRIES 1024u
+#define VT_TLB_VICTIMS 16u
+#define VT_TLB_ALL (VT_TLB_ENTRIES + VT_TLB_VICTIMS)
 #define VT_TLB_EMPTY 1u /* No page begins there. */
 #define VT_PAGE UINT64_C (4096)
 #define VT_PAGE_OFFSET (VT_PAGE - 1)
@@ -60,9 +63,10 @@ typedef enum
 
 typedef struct
 {
-  VtTlbEntry entry[VT_TLB_ENTRIES];
+  VtTlbEntry entry[VT_TLB_ALL];
   uint32_t   n_used, n_filled; /* Beyond VT_TLB_USED, VT_TLB_FILLED: not recorded. */
   uint16_t   used[VT_TLB_USED], filled[VT_TLB_FILLED];
+  uint64_t   next_victim; /* Among the victims: whose turn it is to be filled over. */
 } VtTlb;
 
 #define VT_FETCHED_WORDS 512u
@@ -103,6 +107,18 @@ static inline VtTlb *
 vt_mmu_table (VtMmu *mmu, VtAccessSet set, VtAccessKind kind)
 {
   return &mmu->tlb[set * VT_ACCESS_KINDS + kind];
+}
+
+/* The entry of the page at linear address @page among the victims: it changes places with the one that
+ * translated code looks at, which is returned. NULL: it isn't there. */
+VtTlbEntry *vt_mmu_recall (VtTlb *tlb, uint64_t page);
+
+/* The entry of the page at linear address @page, or NULL. */
+static inline VtTlbEntry *
+vt_mmu_find (VtTlb *tlb, uint64_t page)
+{
+  VtTlbEntry *entry = &tlb->entry[page / VT_PAGE % VT_TLB_ENTRIES];
+  return G_LIKELY (entry->tag == page) ? entry : vt_mmu_recall (tlb, page);
 }
 
 /* Somebody keeps where the page at @linear is, beyond its stay in the fetch TLB. */
@@ -155,6 +171,10 @@ bool vt_mmu_walk (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet 
                   uint32_t *error);
 /* The same for a debugger or a report: no privilege, no A or D bit. */
 bool vt_mmu_peek (VtCore *core, uint64_t linear, VtGpa *gpa);
+
+/* Brings the page of @linear to where translated code looks, for an access that is about to be made. Never
+ * raises. Returns: false where it may not be accessed so, or has no place in the TLB. */
+bool vt_mmu_bring (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set);
 
 /* The set of data accesses by the instruction under way, and of those that the processor makes itself
  * (descriptor tables, TSS, IDT), which are privileged at every CPL. */

@@ -199,7 +199,7 @@ static VtAccess
 access_constant (VtMake *make, int32_t address, unsigned size, bool write)
 {
   VtEmit        *e = make->e;
-  const VtSite   site = vt_site_new (make, size, vt_exit (VT_EXIT_INSN, make->insn));
+  const VtSite   site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
   const VtHostMem mem = { .base = VT_RIP, .disp = address };
 
   vt_emit_cmp_zero (e, site.addend);
@@ -217,7 +217,7 @@ access_site (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wan
   if (m.base == VT_NONE && m.index == VT_NONE && m.seg == VT_NONE
       && (int64_t) m.disp == (int32_t) m.disp)
     return access_constant (make, (int32_t) m.disp, size, write);
-  const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_INSN, make->insn));
+  const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
 
   if (vt_guest_mem_simple (m) && m.index == VT_NONE)
     {

@@ -29,6 +29,7 @@ enum
 {
   VT_EXIT_LINK,  /* A jump to links[n], which has no block yet, or has been asked to stop. */
   VT_EXIT_INSN,  /* insns[n] is to be interpreted. */
+  VT_EXIT_MISS,  /* insns[n] accesses a page that the TLB hasn't got. */
   VT_EXIT_UNITS, /* blocks[n] wants the units loaded. */
   VT_EXIT_DEAD,  /* blocks[n] is dead. */
   VT_EXIT_FAULT, /* The host has raised something at fault_at. */
@@ -259,6 +260,8 @@ vt_jump_index (uint64_t target)
   return target % VT_JUMPS;
 }
 
+/* site.c: whether the TLB has by now what VT_EXIT_MISS came for, so that the instruction may be tried again. */
+bool vt_site_bring (VtCore *core);
 void vt_sites_begin (VtBlocks *b); /* site.c: there are none, and their code is written. */
 
 /* make.c: translates @code, whose pages are at @gpa and @tail_gpa. Returns: NULL where there is nothing to

@@ -36,6 +36,10 @@ typedef struct
   uint32_t load;     /* To the entry: load them. */
   uint32_t fresh;    /* To the entry: code has been written since the last. */
   uint64_t fault_at; /* The host address of VT_EXIT_FAULT. */
+  /* Of VT_EXIT_MISS: its VtSiteHot, the linear address, and the table's number. */
+  const uint8_t *site;
+  uint64_t       missed;
+  uint32_t       missed_table, pad_;
   /* A safe point reads what this points to: NULL while a request is to be seen, so that the host faults there,
    * with the state at the instruction's beginning. Atomic. */
   const int *poll;

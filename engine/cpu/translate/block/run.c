@@ -93,12 +93,12 @@ interpret_decoded (Run *run, const VtInsn *insn)
     vt_chaos_between (run->core, run->b);
 }
 
-/* Where the TLB has the page at @linear, if it has it. */
+/* Where the TLB has the page at @linear, or NULL. */
 static const VtTlbEntry *
 fetch_entry (VtCore *core, uint64_t linear)
 {
   const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
-  return &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[linear / VT_PAGE % VT_TLB_ENTRIES];
+  return vt_mmu_find (vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH), linear);
 }
 
 /* The block at RIP, or NULL: its page is not in the fetch TLB (which the interpreter's fetch will change), or
@@ -112,7 +112,7 @@ find (VtCore *core, VtBlocks *b, unsigned mode)
   const VtTlbEntry *entry = fetch_entry (core, tag);
 
   vt_jump_update (b);
-  if (entry->tag != tag)
+  if (entry == NULL)
     return NULL;
   VtCode code = { .rip = core->rip,
                   .page_rip = core->rip - (linear & VT_PAGE_OFFSET),
@@ -125,7 +125,7 @@ find (VtCore *core, VtBlocks *b, unsigned mode)
     {
       const uint64_t    next = vt_mmu_wrap (core, tag + VT_PAGE);
       const VtTlbEntry *tail = fetch_entry (core, next);
-      if (tail->tag == next)
+      if (tail)
         {
           code.tail = (uint8_t *) (uintptr_t) (next + tail->addend);
           tail_gpa = tail->info & ~VT_PAGE_OFFSET;
@@ -208,6 +208,7 @@ typedef struct
   uint32_t host; /* 0: nowhere. */
   uint32_t insn;
   bool     units;
+  bool     again; /* Its page has been brought to the TLB since it came out there. */
 } Entry;
 
 static Entry
@@ -250,6 +251,25 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
   if (block->dead || next.inside || (block->mode & ~VT_MODE_SINGLE) != vt_mode_of (core))
     return nowhere;
   return (Entry){ .host = next.host, .insn = n + 1, .units = block->units };
+}
+
+/* Instruction @n, to which translated code has come from @from, accesses a page that the TLB hasn't got. Returns: where
+ * it goes on. */
+static Entry
+miss (Run *run, uint32_t n, const Entry *from)
+{
+  VtBlocks          *b = run->b;
+  const VtBlockInsn *insn = vt_block_insn (b, n);
+  const VtBlock     *block = vt_block (b, insn->block);
+
+  /* Once only, whatever empties the TLB in between. */
+  if (insn->inside || (from->again && from->insn == n) || run->done + 1 >= run->budget
+      || !vt_site_bring (run->core))
+    return interpret_insn (run, n, from);
+  arrive (run, block->page_rip + insn->offset);
+  if (n != from->insn)
+    run->done++; /* Those before it. */
+  return (Entry){ .host = insn->host, .insn = n, .units = block->units, .again = true };
 }
 
 /* A jump from one block to another in its page. */
@@ -305,6 +325,9 @@ run_block (Run *run, Entry entry)
         case VT_EXIT_LINK:
           run->done++;
           follow (run, n);
+          break;
+        case VT_EXIT_MISS:
+          entry = miss (run, n, &from);
           break;
         case VT_EXIT_UNITS:
           arrive (run, vt_block (b, n)->rip);

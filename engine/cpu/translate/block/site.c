@@ -31,10 +31,12 @@ emit_list (VtEmit *e, VtHostMem next, VtHostMem list)
 
 /* T is the linear address, S the site; both G and T are kept. Goes on at the site's resume, or at its miss. */
 static void
-emit_fill (VtEmit *e, uint32_t table)
+emit_fill (VtEmit *e, unsigned number)
 {
+  const uint32_t table = vt_table_offset (number);
+
   vt_emit_store (e, true, VT_G, VT_AT (fast.scratch[0]));
-  vt_emit_store (e, true, VT_T, VT_AT (fast.scratch[1]));
+  vt_emit_store (e, true, VT_T, VT_AT (fast.missed));
   vt_emit_rorx (e, VT_G, VT_T, 7);
   vt_emit_alu_imm (e, VT_ALU_AND, false, VT_G, (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry));
   vt_emit_alu (e, VT_ALU_ADD, VT_T, AT_COLD (last));
@@ -50,10 +52,11 @@ emit_fill (VtEmit *e, uint32_t table)
   const uint32_t global = vt_emit_jcc (e, VT_CC_NOT_EQUAL);
   emit_list (e, AT_HOT (slot.next_local), VT_AT (mmu.slots_local));
   vt_emit_aim (e, global, e->at);
-  vt_emit_load (e, true, VT_T, VT_AT (fast.scratch[1]));
+  vt_emit_load (e, true, VT_T, VT_AT (fast.missed));
   vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
   vt_emit_jump_memory (e, AT_COLD (resume));
   vt_emit_aim (e, miss, e->at);
+  vt_emit_store_imm (e, false, VT_AT (fast.missed_table), (int32_t) number);
   vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
   vt_emit_jump_memory (e, AT_COLD (miss));
 }
@@ -66,14 +69,29 @@ vt_sites_begin (VtBlocks *b)
   vt_mmu_forget_slots (&b->core->mmu);
   b->n_sites = 0;
   b->site_miss = e->at;
+  vt_emit_store (e, true, VT_S, VT_AT (fast.site));
   vt_emit_load (e, false, VT_S, AT_COLD (exit));
   vt_emit_store (e, false, VT_S, VT_AT (fast.exit));
   vt_emit_jump_memory (e, VT_AT (fast.leave));
   for (unsigned table = 0; table < G_N_ELEMENTS (b->site_fill); table++)
     {
       b->site_fill[table] = e->at;
-      emit_fill (e, vt_table_offset (table));
+      emit_fill (e, table);
     }
+}
+
+bool
+vt_site_bring (VtCore *core)
+{
+  const VtFast     *fast = &core->fast;
+  const VtSiteCold *cold =
+      (const VtSiteCold *) (const void *) (fast->site + VT_SITES * sizeof (VtSiteHot));
+  const uint64_t    linear = fast->missed;
+
+  /* Larger ones may have to be aligned, which is looked at before the page. */
+  return (linear & VT_PAGE_OFFSET) + cold->last < VT_PAGE && (cold->last < 8 || (linear & cold->last) == 0)
+         && vt_mmu_bring (core, linear, fast->missed_table & 1 ? VT_ACCESS_WRITE : VT_ACCESS_READ,
+                          (VtAccessSet) (fast->missed_table / 2));
 }
 
 VtSite

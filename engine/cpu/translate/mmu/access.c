@@ -13,10 +13,9 @@ static uint8_t *
 find (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtGpa *gpa)
 {
   const uint64_t page = linear & ~VT_PAGE_OFFSET;
-  VtTlbEntry    *entry =
-      &vt_mmu_table (&core->mmu, set, kind)->entry[page / VT_PAGE % VT_TLB_ENTRIES];
+  VtTlbEntry    *entry = vt_mmu_find (vt_mmu_table (&core->mmu, set, kind), page);
 
-  if (G_UNLIKELY (entry->tag != page))
+  if (G_UNLIKELY (entry == NULL))
     {
       entry = vt_mmu_miss (core, linear, kind, set, gpa);
       if (entry == NULL)

@@ -6,11 +6,11 @@
 
 #define N_TABLES (VT_SETS * VT_ACCESS_KINDS)
 
-/* What vt_mmu_init() left alone reads as page 0 in an entry that isn't page 0's. */
+/* What vt_mmu_init() left alone reads as page 0 in an entry that isn't page 0's. (A victim may be anybody's.) */
 static bool
 is_empty (const VtTlb *tlb, unsigned i)
 {
-  return tlb->entry[i].tag == VT_TLB_EMPTY || (tlb->entry[i].tag == 0 && i != 0);
+  return tlb->entry[i].tag == VT_TLB_EMPTY || (tlb->entry[i].tag == 0 && i != 0 && i < VT_TLB_ENTRIES);
 }
 
 static void
@@ -27,7 +27,7 @@ table_clear (VtTlb *tlb)
     for (unsigned i = 0; i < tlb->n_used; i++)
       empty (&tlb->entry[tlb->used[i]]);
   else
-    for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+    for (unsigned i = 0; i < VT_TLB_ALL; i++)
       empty (&tlb->entry[i]);
   tlb->n_used = tlb->n_filled = 0;
 }
@@ -53,7 +53,7 @@ table_clear_local (VtTlb *tlb)
           empty (&tlb->entry[tlb->filled[i]]);
     }
   else
-    for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+    for (unsigned i = 0; i < VT_TLB_ALL; i++)
       if (!(tlb->entry[i].info & VT_TLB_GLOBAL))
         empty (&tlb->entry[i]);
   tlb->n_filled = 0;
@@ -89,7 +89,11 @@ vt_mmu_init (VtMmu *mmu, VtTlb *tlb)
   /* Zeroes say page 0, which is looked for in the first entry alone: the others are left untouched, and
    * take no memory before they are used. */
   for (unsigned t = 0; t < N_TABLES; t++)
-    empty (&mmu->tlb[t].entry[0]);
+    {
+      empty (&mmu->tlb[t].entry[0]);
+      for (unsigned i = VT_TLB_ENTRIES; i < VT_TLB_ALL; i++)
+        empty (&mmu->tlb[t].entry[i]);
+    }
 }
 
 static void
@@ -130,8 +134,8 @@ vt_mmu_flush_page (VtMmu *mmu, uint64_t linear)
     }
   for (unsigned t = 0; t < N_TABLES; t++)
     {
-      VtTlbEntry *entry = &mmu->tlb[t].entry[page / VT_PAGE % VT_TLB_ENTRIES];
-      if (entry->tag == page)
+      VtTlbEntry *entry = vt_mmu_find (&mmu->tlb[t], page);
+      if (entry)
         empty (entry);
     }
   vt_mmu_forget_slots (mmu);
@@ -154,7 +158,7 @@ vt_mmu_drop_written (VtMmu *mmu, const uint8_t *page)
   for (unsigned set = 0; set < VT_SETS; set++)
     {
       VtTlb *tlb = vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
-      for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+      for (unsigned i = 0; i < VT_TLB_ALL; i++)
         if (tlb->entry[i].tag + tlb->entry[i].addend == (uint64_t) (uintptr_t) page)
           {
             empty (&tlb->entry[i]);
@@ -169,7 +173,7 @@ vt_mmu_drop_watched (VtCore *core)
   for (unsigned set = 0; set < VT_SETS; set++)
     {
       VtTlb *tlb = vt_mmu_table (&core->mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
-      for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+      for (unsigned i = 0; i < VT_TLB_ALL; i++)
         {
           VtSpacePage page;
           if (!is_empty (tlb, i)
@@ -190,7 +194,7 @@ vt_mmu_mark_written (VtCore *core)
   for (unsigned set = 0; set < VT_SETS; set++)
     {
       const VtTlb *tlb = vt_mmu_table (&core->mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
-      for (unsigned i = 0; i < VT_TLB_ENTRIES; i++)
+      for (unsigned i = 0; i < VT_TLB_ALL; i++)
         {
           VtSpacePage page;
           if (!is_empty (tlb, i)
@@ -231,26 +235,85 @@ note_large (VtMmu *mmu, uint64_t linear, uint64_t size)
   mmu->large_base = linear & mask;
 }
 
+/* Notes that entry @index has been filled, for the flushes. */
+static void
+note_filled (VtTlb *tlb, unsigned index)
+{
+  note (tlb->used, &tlb->n_used, VT_TLB_USED, index);
+  if (!(tlb->entry[index].info & VT_TLB_GLOBAL))
+    note (tlb->filled, &tlb->n_filled, VT_TLB_FILLED, index);
+}
+
+VtTlbEntry *
+vt_mmu_recall (VtTlb *tlb, uint64_t page)
+{
+  const unsigned index = page / VT_PAGE % VT_TLB_ENTRIES;
+
+  for (unsigned i = VT_TLB_ENTRIES; i < VT_TLB_ALL; i++)
+    if (tlb->entry[i].tag == page)
+      {
+        const VtTlbEntry entry = tlb->entry[i];
+        if (is_empty (tlb, index))
+          empty (&tlb->entry[i]);
+        else
+          tlb->entry[i] = tlb->entry[index];
+        tlb->entry[index] = entry;
+        note_filled (tlb, i);
+        note_filled (tlb, index);
+        return &tlb->entry[index];
+      }
+  return NULL;
+}
+
+/* Makes room at @index: what is there becomes a victim. */
+static void
+make_room (VtMmu *mmu, VtTlb *tlb, VtAccessKind kind, unsigned index)
+{
+  const unsigned victim = VT_TLB_ENTRIES + tlb->next_victim++ % VT_TLB_VICTIMS;
+
+  if (kind == VT_ACCESS_WRITE && !is_empty (tlb, victim))
+    vt_mmu_forget_slots (mmu);
+  tlb->entry[victim] = tlb->entry[index];
+  note_filled (tlb, victim);
+}
+
 static VtTlbEntry *
 fill (VtCore *core, VtTlb *tlb, VtAccessKind kind, uint64_t page, const VtWalk *walk, const VtSpacePage *ram)
 {
   const unsigned index = page / VT_PAGE % VT_TLB_ENTRIES;
-  VtTlbEntry    *entry = &tlb->entry[index];
 
-  note (tlb->used, &tlb->n_used, VT_TLB_USED, index);
-  if (!walk->global)
-    note (tlb->filled, &tlb->n_filled, VT_TLB_FILLED, index);
-  if (kind == VT_ACCESS_WRITE && !is_empty (tlb, index) && entry->tag != page)
-    vt_mmu_forget_slots (&core->mmu);
+  if (!is_empty (tlb, index) && tlb->entry[index].tag != page)
+    make_room (&core->mmu, tlb, kind, index);
   if (walk->size > VT_PAGE)
     note_large (&core->mmu, page, walk->size);
-  *entry = (VtTlbEntry){
+  tlb->entry[index] = (VtTlbEntry){
     .tag = page,
     .addend = (uint64_t) (uintptr_t) ram->host - page,
     .check = -(page / VT_PAGE),
     .info = (walk->gpa & ~VT_PAGE_OFFSET) | (walk->global ? VT_TLB_GLOBAL : 0),
   };
-  return entry;
+  note_filled (tlb, index);
+  return &tlb->entry[index];
+}
+
+/* What a walk has found, into the TLB. @now: the access is made before anything else is. Returns: its entry, or NULL
+ * if it may have none. */
+static VtTlbEntry *
+enter (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, const VtWalk *walk, bool now)
+{
+  VtSpacePage ram;
+
+  if (!vt_space_page (core->space, walk->gpa, &ram)
+      || (kind == VT_ACCESS_WRITE && (!ram.writable || ram.logged)))
+    return NULL;
+  /* Whoever has made code of it learns of the write before there is a way to write past them. */
+  if (kind == VT_ACCESS_WRITE && ram.watched)
+    {
+      if (!now)
+        return NULL;
+      vt_ram_mark_dirty (ram.ram, ram.offset, VT_PAGE);
+    }
+  return fill (core, vt_mmu_table (&core->mmu, set, kind), kind, linear & ~VT_PAGE_OFFSET, walk, &ram);
 }
 
 /* For an access that the TLB does not have: the page's physical address, its entry if it may have one. */
@@ -259,18 +322,22 @@ VtTlbEntry *vt_mmu_miss (VtCore *core, uint64_t linear, VtAccessKind kind, VtAcc
 VtTlbEntry *
 vt_mmu_miss (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtGpa *gpa)
 {
-  VtWalk      walk;
-  VtSpacePage ram;
-  uint32_t    error;
+  VtWalk   walk;
+  uint32_t error;
 
   if (!vt_mmu_walk (core, linear, kind, set, &walk, &error))
     vt_core_raise_page_fault (core, linear, error);
   *gpa = walk.gpa;
-  if (!vt_space_page (core->space, walk.gpa, &ram)
-      || (kind == VT_ACCESS_WRITE && (!ram.writable || ram.logged)))
-    return NULL;
-  /* Whoever has made code of it learns of the write before there is a way to write past them. */
-  if (kind == VT_ACCESS_WRITE && ram.watched)
-    vt_ram_mark_dirty (ram.ram, ram.offset, VT_PAGE);
-  return fill (core, vt_mmu_table (&core->mmu, set, kind), kind, linear & ~VT_PAGE_OFFSET, &walk, &ram);
+  return enter (core, linear, kind, set, &walk, true);
+}
+
+bool
+vt_mmu_bring (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set)
+{
+  VtWalk   walk;
+  uint32_t error;
+
+  return vt_mmu_find (vt_mmu_table (&core->mmu, set, kind), linear & ~VT_PAGE_OFFSET) != NULL
+         || (vt_mmu_walk (core, linear, kind, set, &walk, &error)
+             && enter (core, linear, kind, set, &walk, false) != NULL);
 }
