@@ -41,7 +41,11 @@ set_gsi (void *data, unsigned gsi, bool level)
   if (gsi == CASCADE)
     return;
   vt_i8259_input (chips->pic, gsi, level);
+  if (gsi == 0 && level)
+    __atomic_store_n (&chips->bus->tick_vector, vt_ioapic_edge_vector (chips->ioapic, TIMER_PIN), __ATOMIC_RELAXED);
   vt_ioapic_input (chips->ioapic, gsi == 0 ? TIMER_PIN : gsi, level);
+  if (gsi == 0)
+    __atomic_store_n (&chips->bus->tick_vector, 0, __ATOMIC_RELAXED);
 }
 
 static void

@@ -23,6 +23,7 @@ struct VtApicBus
   VtLapic *lapics[VT_APIC_BUS_MAX];
   unsigned n;
   VtLine  *intr; /* For the PIC's output: every LINT0. */
+  unsigned tick_vector; /* Atomic: of the timer's edge that is being sent, see VtLapic; 0: none is. */
 
   /* Wiring, each may be NULL: the PIC's acknowledge cycle (-1: INTR is low), and the end of a
    * level-triggered interrupt for the I/O APIC. */

@@ -12,6 +12,7 @@
 #define HZ 1193182
 /* The host's shortest step from one interrupt to the next. */
 #define STEP_NS (50 * VT_NS_PER_US)
+#define LATE_MAX 1000 /* As many as a local APIC counts. */
 
 /* Control word, "Programming the 8254". */
 #define SELECT_READ_BACK 3
@@ -188,7 +189,8 @@ schedule (VtI8254 *pit)
   int64_t               now = vt_clock_now (pit->dev.clock), rise = next_rise (pit, position (pit, 0));
   int64_t               at;
 
-  if (pit->s.taken || rise < 0)
+  pit->rise = pit->s.taken ? -1 : rise;
+  if (pit->rise < 0)
     {
       vt_timer_stop (pit->timer);
       return;
@@ -215,13 +217,32 @@ update (VtI8254 *pit)
   schedule (pit);
 }
 
+/* Tells every rise whose time has come: where this thread is late for some, systems count them all the same. */
+static void
+tell (VtI8254 *pit)
+{
+  const int64_t n = pit->counter[0].n, late = position (pit, 0) - pit->rise;
+  int64_t       rises = 1;
+
+  if (pit->rise < 0 || late < 0)
+    return;
+  if (is_periodic (&pit->s.channel[0]) && duration (n) >= STEP_NS)
+    rises = MIN (late / n + 1, LATE_MAX);
+  pit->rise = -1;
+  for (; rises > 0; rises--)
+    {
+      if (pit->s.channel[0].mode > 1)
+        vt_line_set (pit->irq, false);
+      vt_line_set (pit->irq, line_level (pit));
+    }
+}
+
 static void
 timer_cb (void *data)
 {
   VtI8254 *pit = data;
 
-  if (pit->s.channel[0].mode > 1)
-    vt_line_set (pit->irq, false);
+  tell (pit);
   update (pit);
 }
 
@@ -437,6 +458,7 @@ pit_write (VtDevice *dev, uint64_t offset, unsigned size, uint64_t value)
 {
   VtI8254 *pit = pit_of (dev);
 
+  tell (pit);
   if (offset == 3)
     write_control (pit, (uint8_t) value);
   else
@@ -514,6 +536,7 @@ i8254_loaded (VtDevice *dev)
     if (pit->s.channel[i].mode > 5 && pit->s.channel[i].mode != MODE_NONE)
       pit->s.channel[i].mode -= 4;
   start_over (pit);
+  pit->rise = -1;
   vt_timer_stop (pit->timer);
   /* What the controllers saw last is theirs to know. As if it were high: then the next level that is
    * told, from resume on, is news to the wire, and at most repeats what they know. */

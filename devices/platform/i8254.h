@@ -29,6 +29,7 @@ typedef struct
 
   /* The rest is the device's. */
   VtTimer       *timer;
+  int64_t        rise; /* For which the timer runs: a clock counted from the load; -1: for none. */
   VtI8254Counter counter[VT_I8254_CHANNELS];
   VtPitState     s;
 } VtI8254;

@@ -161,6 +161,17 @@ vt_ioapic_input (VtIoapic *io, unsigned n, bool level)
   g_mutex_unlock (&io->lock);
 }
 
+unsigned
+vt_ioapic_edge_vector (VtIoapic *io, unsigned n)
+{
+  uint64_t entry;
+
+  g_mutex_lock (&io->lock);
+  entry = io->s.redirection[n];
+  g_mutex_unlock (&io->lock);
+  return (entry & (ENTRY_MASKED | ENTRY_LEVEL)) == 0 ? (unsigned) (entry & ENTRY_VECTOR) : 0;
+}
+
 void
 vt_ioapic_eoi (VtIoapic *io, uint8_t vector)
 {

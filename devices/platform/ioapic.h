@@ -28,5 +28,7 @@ extern const VtDeviceClass vt_ioapic_class;
 
 /* Input @n, 0 to 23, has level @level. Any thread. */
 void vt_ioapic_input (VtIoapic *ioapic, unsigned n, bool level);
+/* Returns: the vector that an edge at input @n becomes; 0: it becomes none, or the input has levels. Any thread. */
+unsigned vt_ioapic_edge_vector (VtIoapic *ioapic, unsigned n);
 /* A processor has ended the level-triggered interrupt @vector. Any thread. */
 void vt_ioapic_eoi (VtIoapic *ioapic, uint8_t vector);

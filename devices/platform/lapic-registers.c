@@ -115,6 +115,7 @@ vt_lapic_reset_registers (VtLapic *l)
   if ((l->s.base & BASE_BSP) != 0)
     vt_lapic_reg_set (l, VT_LAPIC_LVT_LINT0, VT_APIC_EXTINT << VT_LAPIC_LVT_MODE_SHIFT);
   l->s.tsc_deadline = 0;
+  l->owed = 0;
   vt_lapic_timer_start (l);
   vt_lapic_address_changed (l);
 }

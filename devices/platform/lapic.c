@@ -11,6 +11,8 @@
 #include "apic-bus.h"
 #include "lapic-private.h"
 
+#define OWED_MAX 1000 /* About as many ticks as the fastest systems want in a second. */
+
 static VtLapic *
 lapic_of (VtDevice *dev)
 {
@@ -125,6 +127,12 @@ vt_lapic_end (VtLapic *l, const VtLapicChange *before, bool kick)
 static void
 request (VtLapic *l, unsigned vector, bool level)
 {
+  if (!level && l->bus != NULL && vector == __atomic_load_n (&l->bus->tick_vector, __ATOMIC_RELAXED)
+      && has_vector (l, VT_LAPIC_IRR, vector))
+    {
+      l->owed = l->owed_vector == vector ? MIN (l->owed + 1, OWED_MAX) : 1;
+      l->owed_vector = vector;
+    }
   set_vector (l, VT_LAPIC_IRR, vector, true);
   set_vector (l, VT_LAPIC_TMR, vector, level);
 }
@@ -245,6 +253,11 @@ vt_lapic_acknowledge (VtLapic *l)
     {
       set_vector (l, VT_LAPIC_IRR, (unsigned) vector, false);
       set_vector (l, VT_LAPIC_ISR, (unsigned) vector, true);
+      if (l->owed > 0 && (unsigned) vector == l->owed_vector)
+        {
+          l->owed--;
+          set_vector (l, VT_LAPIC_IRR, (unsigned) vector, true);
+        }
     }
   priority (l);
   vt_lapic_end (l, &before, false);
@@ -349,6 +362,7 @@ vt_lapic_set (VtLapic *l, const uint8_t page[VT_LAPIC_PAGE], uint64_t base, uint
   l->s.tsc_deadline = deadline;
   l->s.signals = 0;
   l->s.sipi_vector = 0;
+  l->owed = 0;
   adopt (l);
   vt_lapic_end (l, &before, false);
   return true;

@@ -87,6 +87,9 @@ typedef struct
   VtCpuPort port;
   uint64_t  address; /* Atomic: what a message's destination is compared with, see apic-bus.c. */
   bool      intr;    /* The PIC's output, at LINT0. */
+  /* Ticks, as the bus's tick_vector tells them, that came while one waited: a real processor is never away for
+   * several, but a host's thread is, and a system that counts ticks would take the timer for broken. Not saved. */
+  unsigned  owed, owed_vector;
   VtTimer  *timer;
   int64_t   deadline; /* When the APIC's timer expires, guest ns; INT64_MAX: it does not run. */
   int64_t   wake;     /* For when @timer is armed, or about to be. */

@@ -351,6 +351,36 @@ level_thread (gpointer data)
   return NULL;
 }
 
+/* Ticks come while the processor is away; edges of another pin that has the same vector are one. */
+static void
+test_ticks (void)
+{
+  Rig               rig, *r = &rig;
+  const VtChipsOps *ops;
+  VtLapic          *lapic;
+  unsigned          taken;
+
+  rig_init (r);
+  ops = r->chips->chips.ops;
+  lapic = r->chips->bus->lapics[0];
+  vt_lapic_write (lapic, VT_LAPIC_LVT_TIMER, 4, 0x10000);
+  /* GSI 0 is pin 2. */
+  program_pin (r, 2, V_EDGE + 2, 0);
+  program_pin (r, 12, V_EDGE + 2, 0);
+  for (unsigned gsi = 0; gsi <= 12; gsi += 12)
+    {
+      for (unsigned i = 0; i < 5; i++)
+        {
+          ops->set_gsi (r->chips, gsi, true);
+          ops->set_gsi (r->chips, gsi, false);
+        }
+      for (taken = 0; ops->acknowledge (r->chips, 0) == V_EDGE + 2; taken++)
+        vt_lapic_write (lapic, VT_LAPIC_EOI, 4, 0);
+      g_assert_cmpuint (taken, ==, gsi == 0 ? 5 : 1);
+    }
+  rig_finish (r);
+}
+
 static void
 test_threads (void)
 {
@@ -878,6 +908,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/chips/threads", test_threads);
+  g_test_add_func ("/chips/ticks", test_ticks);
   g_test_add_func ("/chips/machine", test_machine);
   g_test_add_data_func ("/chips/engines/on", &kvm_on, test_engines);
   g_test_add_data_func ("/chips/engines/off", &kvm_off, test_engines);

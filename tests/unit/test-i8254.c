@@ -364,6 +364,51 @@ test_fast (void)
   rig_finish (r);
 }
 
+/* Time passes and nobody looks. */
+static void
+late (Rig *r, int64_t n)
+{
+  r->pit->counter[0].start -= n * VT_NS_PER_SEC / HZ;
+}
+
+/* Rises that nobody was there to tell are all told, by the timer or by the next access. */
+static void
+test_late (void)
+{
+  RIG;
+  program (r, 0, 2, 1000);
+  unsigned before = r->irq.rises;
+  until (r, 500);
+  late (r, 5000);
+  until (r, 999);
+  g_assert_cmpuint (r->irq.rises - before, ==, 0);
+  until (r, 1000);
+  g_assert_cmpuint (r->irq.rises - before, ==, 6);
+  until (r, 2000);
+  g_assert_cmpuint (r->irq.rises - before, ==, 7);
+  until (r, 2500);
+  late (r, 3000);
+  program (r, 2, 2, 500);
+  g_assert_cmpuint (r->irq.rises - before, ==, 10);
+  until (r, 3010);
+  g_assert_cmpuint (r->irq.rises - before, ==, 11);
+  /* Not without end; and of one that counts once, and of one that is too fast, one. */
+  late (r, 1000000000);
+  program (r, 2, 2, 500);
+  g_assert_cmpuint (r->irq.rises - before, ==, 1011);
+  program (r, 0, 0, 1000);
+  before = r->irq.rises;
+  late (r, 100000);
+  program (r, 2, 2, 500);
+  g_assert_cmpuint (r->irq.rises - before, ==, 1);
+  program (r, 0, 2, 10);
+  before = r->irq.rises;
+  late (r, 100000);
+  program (r, 2, 2, 500);
+  g_assert_cmpuint (r->irq.rises - before, <=, 3);
+  rig_finish (r);
+}
+
 static void
 test_state (void)
 {
@@ -415,6 +460,7 @@ main (int argc, char **argv)
   g_test_add_func ("/i8254/port61", test_port61);
   g_test_add_func ("/i8254/taken", test_taken);
   g_test_add_func ("/i8254/fast", test_fast);
+  g_test_add_func ("/i8254/late", test_late);
   g_test_add_func ("/i8254/state", test_state);
   g_test_add_func ("/i8254/state-mode0", test_state_mode0);
   return g_test_run ();

@@ -224,6 +224,59 @@ test_levels (void)
   rig_finish (r);
 }
 
+/* Ticks that come while the processor is away are taken one after the other; other edges are one. */
+static void
+test_ticks (void)
+{
+  RIG;
+  enable (r);
+  for (unsigned i = 0; i < 5; i++)
+    send (r, 0, 0x30);
+  assert_taken (0, 0x30);
+  set (r, 0, VT_LAPIC_EOI, 0);
+  g_assert_false (interrupted (r, 0));
+  r->bus->tick_vector = 0x30;
+  for (unsigned i = 0; i < 5; i++)
+    {
+      send (r, 0, 0x30);
+      send (r, 0, 0x31);
+    }
+  assert_taken (0, 0x31);
+  set (r, 0, VT_LAPIC_EOI, 0);
+  for (unsigned i = 0; i < 5; i++)
+    {
+      assert_taken (0, 0x30);
+      g_assert_false (interrupted (r, 0));
+      set (r, 0, VT_LAPIC_EOI, 0);
+    }
+  g_assert_false (interrupted (r, 0));
+  /* One who never looks gets a second of them, and none after a reset. */
+  for (unsigned i = 0; i < 5000; i++)
+    send (r, 0, 0x30);
+  g_assert_cmpuint (r->cpu[0]->owed, ==, 1000);
+  /* When another vector has become the timer's, the old one's are forgotten. */
+  r->bus->tick_vector = 0x40;
+  send (r, 0, 0x40);
+  send (r, 0, 0x40);
+  g_assert_cmpuint (r->cpu[0]->owed, ==, 1);
+  r->bus->tick_vector = 0;
+  for (unsigned i = 0; i < 2; i++)
+    {
+      assert_taken (0, 0x40);
+      set (r, 0, VT_LAPIC_EOI, 0);
+    }
+  assert_taken (0, 0x30);
+  set (r, 0, VT_LAPIC_EOI, 0);
+  g_assert_false (interrupted (r, 0));
+  r->bus->tick_vector = 0x30;
+  for (unsigned i = 0; i < 3; i++)
+    send (r, 0, 0x30);
+  g_assert_cmpuint (r->cpu[0]->owed, ==, 2);
+  vt_device_reset (&r->cpu[0]->dev, VT_RESET_COLD);
+  g_assert_cmpuint (r->cpu[0]->owed, ==, 0);
+  rig_finish (r);
+}
+
 /* Which processors a message with @message to @address reaches, as bits. */
 static unsigned
 reached (Rig *r, uint64_t address, uint32_t message)
@@ -648,6 +701,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lapic/reset", test_reset);
   g_test_add_func ("/lapic/priorities", test_priorities);
   g_test_add_func ("/lapic/levels", test_levels);
+  g_test_add_func ("/lapic/ticks", test_ticks);
   g_test_add_func ("/lapic/destinations", test_destinations);
   g_test_add_func ("/lapic/commands", test_commands);
   g_test_add_func ("/lapic/errors", test_errors);
