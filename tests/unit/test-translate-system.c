@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The translator and what a system does: the TLB.
+ * The translator and what a system does: the TLB, SMAP's switches, STI's shadow.
  */
 #include "translate-both.h"
 
@@ -33,10 +33,116 @@ test_conflict (void)
   both_finish (&both);
 }
 
+/* STAC and CLAC under SMAP, where they change what data may be accessed: around an access to a user's page, and
+ * one without, whose handler sets AC in its frame, and clears the flags that nothing reads any more. */
+CORE_CODE (
+    smap, 64,
+    "movq %cr4, %rax\n orl $0x200000, %eax\n movq %rax, %cr4\n movl $200, %ecx\n xorl %ebx, %ebx\n"
+    "1: stac\n incl 0x40000\n addl 0x40000, %ebx\n cmpl $100, %ecx\n clac\n adcl $3, %ebx\n"
+    "   testl $7, %ecx\n jnz 2f\n addl 0x40000, %ebx\n addl 0x40008, %ebx\n clac\n"
+    "2: pushfq\n popq %rax\n addq %rax, %rbx\n decl %ecx\n jnz 1b\n hlt\n" LABEL (
+        smap_page) "incl 0x3000\n andl $0x40400, 24(%rsp)\n xorl $0x40002, 24(%rsp)\n addq $8, %rsp\n iretq\n");
+extern const uint8_t smap_page[];
+
+static void
+test_smap (void)
+{
+  BOTH (smap, core_rig_long);
+  both_gate (&both, VT_EXC_PF, CORE_AT (smap, smap_page));
+  EACH (rig)
+    for (unsigned page = 0; page < 512; page++)
+      if (page != 0x40)
+        *core_pte (rig, page * 0x1000) &= (uint8_t) ~4;
+  both_run (&both);
+  g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + 0x3000), ==, 25);
+  g_assert_cmpuint (vt_ld32 (both.rig[TRANSLATED].mem + 0x40000), ==, 200);
+  both_finish (&both);
+}
+
+/* STI's shadow: an interrupt that waits comes behind the instruction that follows it, and where that one stops
+ * the program, the shadow is told. */
+CORE_CODE (shadow, 64,
+           "1: cli\n decl %ecx\n sti\n incq %rax\n incq %rbx\n sti\n incq %rax\n testl %ecx, %ecx\n jnz 1b\n"
+           "movl $0x40000, %edx\n sti\n sti\n nop\n cli\n sti\n addq (%rdx), %rax\n incq %rbx\n hlt\n");
+
+static void
+test_shadow (void)
+{
+  BOTH (shadow, core_rig_long);
+  EACH (rig)
+    {
+      rig->core->gpr[VT_CPU_RCX] = 100;
+      rig->core->gpr[VT_CPU_RAX] = rig->core->gpr[VT_CPU_RBX] = 0;
+    }
+  /* Once by itself, and once more with something that waits. */
+  both_run (&both);
+  CoreRig *rig = &both.rig[TRANSLATED];
+  for (unsigned turn = 0; turn < 3; turn++)
+    {
+      rig->core->mp_state = VT_CPU_MP_RUNNABLE;
+      rig->core->rip = 0x1000;
+      rig->core->rflags &= ~(uint64_t) VT_FLAG_IF;
+      rig->core->gpr[VT_CPU_RCX] = 100;
+      rig->core->gpr[VT_CPU_RAX] = rig->core->gpr[VT_CPU_RBX] = 0;
+      rig->core->window = VT_WINDOW_INTERRUPT;
+      g_assert_cmpint (vt_translate (rig->core, CORE_STEPS, NULL), ==, VT_STEP_DONE);
+      g_assert_cmpuint (rig->core->gpr[VT_CPU_RAX], ==, 1);
+      g_assert_cmpuint (rig->core->gpr[VT_CPU_RBX], ==, 0);
+      g_assert_cmpuint (rig->core->shadow, ==, 0);
+    }
+  rig->core->window = 0;
+  /* The instruction behind STI is the first to access that page, which is what it leaves for; the budget of one
+   * ends the run there. */
+  for (unsigned turn = 0; turn < 3; turn++)
+    {
+      vt_mmu_flush (&rig->core->mmu);
+      rig->core->rip = 0x1000;
+      rig->core->gpr[VT_CPU_RCX] = 1;
+      uint64_t shadows = 0;
+      VtStep   step;
+      while ((step = vt_translate (rig->core, 1, NULL)) == VT_STEP_DONE)
+        shadows += rig->core->shadow == 2;
+      g_assert_cmpint (step, ==, VT_STEP_HALTED);
+      g_assert_cmpuint (rig->core->shadow, ==, 0);
+      if (vt_translate_available (rig->core))
+        g_assert_cmpuint (shadows, >=, 1);
+      rig->core->mp_state = VT_CPU_MP_RUNNABLE;
+    }
+  both_finish (&both);
+}
+
+/* Behind its instruction the shadow has gone, also where nothing but translated code follows: the instruction that
+ * is then declined is as far as it gets. */
+CORE_CODE (unshadow, 64, "cli\n movl $0x666, %edx\n sti\n incq %rax\n incq %rbx\n outb %al, %dx\n hlt\n");
+
+static void
+test_unshadow (void)
+{
+  BOTH (unshadow, core_rig_long);
+  CoreRig *rig = &both.rig[TRANSLATED];
+  VtStep   step;
+
+  for (unsigned turn = 0; turn < 3; turn++)
+    {
+      rig->core->rip = 0x1000;
+      rig->core->gpr[VT_CPU_RBX] = 0;
+      while ((step = vt_translate (rig->core, CORE_STEPS, NULL)) == VT_STEP_DONE)
+        g_assert_true (rig->core->chaos);
+      g_assert_cmpint (step, ==, VT_STEP_DECLINED);
+      g_assert_cmpuint (rig->core->gpr[VT_CPU_RBX], ==, 1);
+      g_assert_cmpuint (rig->core->shadow, ==, 0);
+      g_assert_true ((rig->core->rflags & VT_FLAG_IF) != 0);
+    }
+  both_finish (&both);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/translate-system/conflict", test_conflict);
+  g_test_add_func ("/translate-system/smap", test_smap);
+  g_test_add_func ("/translate-system/shadow", test_shadow);
+  g_test_add_func ("/translate-system/unshadow", test_unshadow);
   return g_test_run ();
 }

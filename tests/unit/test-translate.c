@@ -8,13 +8,6 @@
 
 #define STACK 0x8000u
 
-static void
-both_gate (Both *both, unsigned vector, uint32_t handler)
-{
-  core_gate (&both->rig[INTERPRETED], vector, SEL_CODE64, handler, 0x8e, 0);
-  core_gate (&both->rig[TRANSLATED], vector, SEL_CODE64, handler, 0x8e, 0);
-}
-
 /* Programs ---------------------------------------------------------------------------------------- */
 
 /* Loops, calls, indirect jumps and calls, a jump table, all of them with flags that live across. */

@@ -37,6 +37,13 @@ both_init (Both *both, void (*mode) (CoreRig *rig, uint64_t rip), const uint8_t 
   both_init (&both, mode, code_##name, code_##name##_end)
 #define EACH(rig) for (CoreRig *rig = both.rig; rig < both.rig + 2; rig++)
 
+static inline void
+both_gate (Both *both, unsigned vector, uint32_t handler)
+{
+  core_gate (&both->rig[INTERPRETED], vector, SEL_CODE64, handler, 0x8e, 0);
+  core_gate (&both->rig[TRANSLATED], vector, SEL_CODE64, handler, 0x8e, 0);
+}
+
 /* Runs both to their HLT, compares, and returns what translating came to: all zero where this host can't. */
 static inline VtTranslateCounts
 both_run (Both *both)
