@@ -767,6 +767,9 @@ run_bytes (HostCase *hc, uint8_t bytes[15], Source *from, char **report)
       *report = text_of (&zydis, operands, c.in.rip);
       return HOST_CASE_DECLINED;
     }
+  /* Read at an odd address, an indirect jump's target is anywhere, where the host may have something else. */
+  if (interpreted->host.vector == 256 && (interpreted->host.rip & ~UINT64_C (4095)) != CODE)
+    c.native = false;
   g_autoptr (GString) out = g_string_new (NULL);
   if (!run_core (hc, hc->translated, &c, vt_translate, translated))
     g_string_append (out, "  declined by the translator alone\n");
