@@ -367,7 +367,7 @@ CORE_CODE (
     "   rolq $5, %rbx\n decl %ebp\n jnz 2b\n hlt\n" LABEL (
         kernel_call) "swapgs\n incq %gs:8\n movq %cr3, %rax\n movq %rax, %cr3\n pushfq\n popq %rax\n"
                      "addq %rax, %rbx\n sti\n pushfq\n sti\n popq %rax\n addq %rax, %rbx\n stac\n"
-                     "pushfq\n clac\n popq %rax\n addq %rax, %rbx\n cmpq %rax, %rbx\n cli\n"
+                     "pushfq\n clac\n clac\n popq %rax\n addq %rax, %rbx\n cmpq %rax, %rbx\n cli\n"
                      "setb %al\n adcb %al, 0x3100\n swapgs\n incq %gs:8\n movl $16, %edx\n"
                      "movl %edx, %ss\n pushq %r11\n popfq\n jmpq *%rcx\n"
     LABEL (kernel_divide) "incl %edi\n cmpl $3, %edi\n jb 3f\n incl %esi\n 3: iretq\n"

@@ -46,7 +46,7 @@ struct VtCoreOps
   /* MSRs that the core does not own (msr.c tells which it does). False raises #GP. */
   bool (*msr_read) (void *data, uint32_t index, uint64_t *value);
   bool (*msr_write) (void *data, uint32_t index, uint64_t value);
-  /* The host's counter that IA32_TSC is an offset to. */
+  /* The host's counter that IA32_TSC is an offset to. It leaves the vector registers alone. */
   uint64_t (*tsc) (void *data);
   /* The offset has been written. NULL: nobody minds. */
   void (*tsc_changed) (void *data);
@@ -278,6 +278,30 @@ vt_core_set_gpr (VtCore *core, unsigned n, unsigned size, uint64_t value)
     core->gpr[n] = value & vt_ones (size);
   else
     core->gpr[n] = (core->gpr[n] & ~vt_ones (size)) | (value & vt_ones (size));
+}
+
+/* The set of accesses that the processor makes itself (descriptor tables, TSS, IDT), which are privileged at every
+ * CPL; */
+static inline VtAccessSet
+vt_mmu_system_set (const VtCore *core)
+{
+  return core->cr4 & VT_CR4_SMAP ? VT_SET_KERNEL_AC : VT_SET_KERNEL;
+}
+
+/* of data accesses with such a privilege and such flags; */
+static inline VtAccessSet
+vt_mmu_set_of (const VtCore *core, unsigned cpl, uint64_t rflags)
+{
+  if (cpl == 3)
+    return VT_SET_USER;
+  return rflags & VT_FLAG_AC ? VT_SET_KERNEL : vt_mmu_system_set (core);
+}
+
+/* and of those by the instruction under way. */
+static inline VtAccessSet
+vt_mmu_data_set (const VtCore *core)
+{
+  return vt_mmu_set_of (core, core->cpl, core->rflags);
 }
 
 /* Whether @linear is canonical for the paging that is on. */

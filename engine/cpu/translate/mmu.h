@@ -176,11 +176,6 @@ bool vt_mmu_peek (VtCore *core, uint64_t linear, VtGpa *gpa);
  * raises. Returns: false where it may not be accessed so, or has no place in the TLB. */
 bool vt_mmu_bring (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set);
 
-/* The set of data accesses by the instruction under way, and of those that the processor makes itself
- * (descriptor tables, TSS, IDT), which are privileged at every CPL. */
-VtAccessSet vt_mmu_data_set (const VtCore *core);
-VtAccessSet vt_mmu_system_set (const VtCore *core);
-
 /**
  * vt_mmu_host:
  *

@@ -271,6 +271,8 @@ VtBlock *vt_block_make (VtBlocks *b, const VtCode *code, VtGpa gpa, VtGpa tail_g
 /* enter.c: from the host's state to the guest's and back. */
 void vt_block_enter (VtCore *core, uint64_t target);
 extern const char vt_block_leave[];
+/* Calls the VtQuick in S, with T and G for its exit and operand. */
+extern const char vt_block_quick[];
 /* The thread's own things, for as long as translated code may run. */
 typedef struct
 {

@@ -50,6 +50,7 @@ typedef struct
   uint64_t code_key;
   int64_t  room[6][2];
   uint64_t sign_mask; /* For PEXT. */
+  uint64_t quick; /* vt_block_quick(). */
   /* RFLAGS less IF, less AC; IF; what the host's flags hold of it, and the rest; and SMAP in CR4. */
   uint64_t no_if_mask, no_ac_mask, if_mask, native_mask, not_native_mask, smap_mask;
 } VtFast;

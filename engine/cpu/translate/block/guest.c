@@ -170,7 +170,7 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
   const VtInsn *insn = &g->insn;
   const bool    narrow = vt_guest_is_narrow (g);
   /* In 64-bit mode. */
-  const bool    word = !narrow && (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE);
+  const bool    word = !narrow && (g->zydis.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE), strict = b->core->strict;
 
   /* What comes behind it is not in the segment, or RIP begins anew. */
   if (insn->op == NULL || g->next > b->code.last)
@@ -192,7 +192,7 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
       return kind == VT_KIND_LAST ? VT_KIND_INTERPRET : kind;
     }
   if (goes_away (insn))
-    return VT_KIND_LAST;
+    return !strict && vt_system_kind (g, mode) == VT_KIND_AWAY ? VT_KIND_AWAY : VT_KIND_LAST;
   if (run == vt_op_swapgs || run == vt_op_cli || run == vt_op_sti || run == vt_op_ac || run == vt_op_pushf)
     return vt_system_kind (g, mode);
   if (run == vt_op_push)
@@ -224,7 +224,9 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
           return VT_KIND_INTERPRET;
         g->memory = &g->operands[i];
       }
-  return is_plain (g, mode) ? VT_KIND_PLAIN : VT_KIND_INTERPRET;
+  if (is_plain (g, mode))
+    return VT_KIND_PLAIN;
+  return !strict && (g->memory == NULL || memory_fits (g)) ? vt_system_kind (g, mode) : VT_KIND_INTERPRET;
 }
 
 static const ZydisDecoder *

@@ -131,6 +131,12 @@ emit_insn (VtMake *make, const VtGuestInsn *g, const VtGuestInsn *next)
       if (!vt_make_ac (make, g))
         emit_leave (make, vt_exit (VT_EXIT_INSN, make->insn));
       return false;
+    case VT_KIND_QUICK:
+      vt_make_quick (make, g);
+      return true;
+    case VT_KIND_AWAY:
+      vt_make_quick (make, g);
+      return false;
     case VT_KIND_LAST:
       emit_leave (make, vt_exit (VT_EXIT_INSN, make->insn));
       return false;

@@ -26,6 +26,8 @@ typedef enum
   VT_KIND_RET,
   VT_KIND_SYSTEM,    /* system.c */
   VT_KIND_AC,        /* STAC, CLAC: what follows is of another mode. */
+  VT_KIND_QUICK,     /* By a function that translated code calls: quick.c. */
+  VT_KIND_AWAY,      /* The same, and it goes elsewhere. */
 } VtKind;
 
 /* Whether a group's addend is in G, and whether the instruction's access is the group's. */
@@ -70,7 +72,7 @@ static inline bool
 vt_guest_ends (const VtGuestInsn *g)
 {
   return g->kind == VT_KIND_LAST || g->kind == VT_KIND_JMP || g->kind == VT_KIND_CALL
-         || g->kind == VT_KIND_RET || g->kind == VT_KIND_AC;
+         || g->kind == VT_KIND_RET || g->kind == VT_KIND_AC || g->kind == VT_KIND_AWAY;
 }
 
 /* Whether it is none of 64-bit mode. */
@@ -92,7 +94,7 @@ static inline bool
 vt_guest_interpreted (const VtGuestInsn *g)
 {
   return g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST || g->kind == VT_KIND_SYSTEM
-         || g->kind == VT_KIND_AC;
+         || g->kind == VT_KIND_AC || g->kind == VT_KIND_QUICK || g->kind == VT_KIND_AWAY;
 }
 
 /* Whether it checks an address. */
@@ -282,11 +284,12 @@ void vt_make_ret (VtMake *make, const VtGuestInsn *g);
 
 /* system.c ---------------------------------------------------------------------------------------- */
 
-/* VT_KIND_SYSTEM, VT_KIND_AC or VT_KIND_INTERPRET. */
+/* VT_KIND_SYSTEM, VT_KIND_AC, VT_KIND_QUICK, VT_KIND_AWAY or VT_KIND_INTERPRET. */
 VtKind vt_system_kind (const VtGuestInsn *g, unsigned mode);
 /* Both return false where they have made nothing: the instruction is the interpreter's. @next: what comes behind
  * it, or NULL. */
 bool vt_make_system (VtMake *make, const VtGuestInsn *g, const VtGuestInsn *next);
 bool vt_make_ac (VtMake *make, const VtGuestInsn *g);
+void vt_make_quick (VtMake *make, const VtGuestInsn *g);
 /* Behind an instruction: ends the shadow that it was in. */
 void vt_make_unshadow (VtMake *make);

@@ -6,9 +6,8 @@
 #include "../host/unit.h"
 #include "../interpret/interpret.h"
 #include "blocks.h"
+#include "quick.h"
 
-/* What the host's flags hold of the guest's. */
-#define NATIVE_FLAGS (VT_FLAGS_STATUS | VT_FLAG_DF)
 /* How many instructions are interpreted at a time in segments that are not translated. */
 #define STRETCH 256u
 
@@ -178,7 +177,7 @@ enter (Run *run, uint32_t host, bool units)
   run->resumed = (core->rflags & VT_FLAG_RF) != 0;
   run->entry = core->rip;
   core->rflags &= ~VT_FLAG_RF;
-  fast->flags = (core->rflags & NATIVE_FLAGS) | VT_FLAG_FIXED;
+  fast->flags = (core->rflags & VT_FLAGS_NATIVE) | VT_FLAG_FIXED;
   fast->load = units;
   vt_mode_enter (core);
   if (units)
@@ -188,7 +187,7 @@ enter (Run *run, uint32_t host, bool units)
   /* The x87's pointers as the guest knows them: no instruction that would change them has run. */
   if (units)
     memcpy (core->xsave + 6, kept, sizeof kept);
-  core->rflags = (core->rflags & ~NATIVE_FLAGS) | (fast->flags & NATIVE_FLAGS);
+  core->rflags = (core->rflags & ~VT_FLAGS_NATIVE) | (fast->flags & VT_FLAGS_NATIVE);
 }
 
 /* Translated code has come to @rip. RF belongs to the first instruction, so that one that has not been executed has
@@ -394,10 +393,11 @@ vt_translate_available (VtCore *core)
       core->fast.no_if_mask = ~(uint64_t) VT_FLAG_IF;
       core->fast.no_ac_mask = ~(uint64_t) VT_FLAG_AC;
       core->fast.if_mask = VT_FLAG_IF;
-      core->fast.native_mask = NATIVE_FLAGS;
-      core->fast.not_native_mask = ~(uint64_t) NATIVE_FLAGS;
+      core->fast.native_mask = VT_FLAGS_NATIVE;
+      core->fast.not_native_mask = ~(uint64_t) VT_FLAGS_NATIVE;
       core->fast.smap_mask = VT_CR4_SMAP;
       core->fast.leave = (uint64_t) (uintptr_t) vt_block_leave;
+      core->fast.quick = (uint64_t) (uintptr_t) vt_block_quick;
       core->fast.features = vt_unit_features (core->unit) & ~VT_FEATURE_PKRU;
       core->fast.image = core->xsave;
       core->fast.absent = 1;

@@ -6,6 +6,7 @@
  */
 #include "../interpret/ops.h"
 #include "make.h"
+#include "quick.h"
 
 VtKind
 vt_system_kind (const VtGuestInsn *g, unsigned mode)
@@ -15,13 +16,17 @@ vt_system_kind (const VtGuestInsn *g, unsigned mode)
 
   if (vt_mode_is_narrow (mode))
     return VT_KIND_INTERPRET;
+  if (vt_quick_find (&g->insn))
+    return run == vt_op_syscall || run == vt_op_sysret || run == vt_op_iret ? VT_KIND_AWAY : VT_KIND_QUICK;
   if (run == vt_op_pushf)
     return g->insn.op->arg == 8 ? VT_KIND_SYSTEM : VT_KIND_INTERPRET;
   if (!user && (run == vt_op_swapgs || run == vt_op_cli || run == vt_op_sti))
     return VT_KIND_SYSTEM;
-  /* Those that change nothing are rare. */
   if (run == vt_op_ac && (mode & VT_MODE_SET) == (g->insn.op->arg ? VT_SET_KERNEL_AC : VT_SET_KERNEL))
     return VT_KIND_AC;
+  /* Where AC is clear under SMAP anyway: at the entry of a kernel. STAC where it's set is rare. */
+  if (run == vt_op_ac && !g->insn.op->arg && (mode & VT_MODE_SET) == VT_SET_KERNEL_AC)
+    return VT_KIND_SYSTEM;
   return VT_KIND_INTERPRET;
 }
 
@@ -143,7 +148,7 @@ vt_make_system (VtMake *make, const VtGuestInsn *g, const VtGuestInsn *next)
     emit_put_flag (make->e, VT_AT (fast.no_if_mask), VT_FLAG_IF, false);
   else if (run == vt_op_sti)
     emit_sti (make);
-  else
+  else if (run == vt_op_pushf)
     emit_pushf (make);
   return true;
 }
@@ -175,4 +180,21 @@ vt_make_ac (VtMake *make, const VtGuestInsn *g)
   vt_make_branch (make, g->next);
   make->mode = mode;
   return true;
+}
+
+void
+vt_make_quick (VtMake *make, const VtGuestInsn *g)
+{
+  VtEmit *e = make->e;
+
+  if (g->memory)
+    {
+      const VtAccess from = vt_make_access (make, vt_guest_mem (g), g->insn.operand[0].size, false, 0);
+      vt_emit_load_sized (e, g->insn.operand[0].size, VT_G, from.mem);
+    }
+  else
+    vt_emit_mov_imm (e, VT_G, g->next);
+  vt_emit_mov_imm (e, VT_S, (uint64_t) (uintptr_t) vt_quick_find (&g->insn));
+  vt_emit_mov_imm (e, VT_T, vt_exit (VT_EXIT_INSN, make->insn));
+  vt_emit_jump_memory (e, VT_AT (fast.quick));
 }

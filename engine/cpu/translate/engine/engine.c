@@ -1,67 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The software CPU engine: its making, its clock, and how it follows the machine's memory and chips.
+ * The software CPU engine: its making, and how it follows the machine's memory and chips.
  */
 #include "engine.h"
-
-#include <time.h>
-#include <x86intrin.h>
 
 #include "../block/translate.h"
 #include "../host/unit.h"
 #include "vt-loop.h"
-
-/* Time ------------------------------------------------------------------------------------------ */
-
-static int64_t
-clock_now (const VtSoft *engine)
-{
-  return vt_clock_now (engine->base.config.clock);
-}
-
-/* The guest's TSC follows the guest clock: it stands while the machine is paused, and is one for all
- * vCPUs. Its frequency is the host's, so that a machine saved by KVM finds its own again. */
-uint64_t
-vt_soft_counter (const VtSoft *engine)
-{
-  const unsigned __int128 wide = (unsigned __int128) (uint64_t) clock_now (engine) * engine->tsc_khz;
-  return (uint64_t) (wide / 1000000);
-}
-
-int64_t
-vt_soft_when (const VtSoft *engine, uint64_t counter)
-{
-  const int64_t now = clock_now (engine), ahead = (int64_t) (counter - vt_soft_counter (engine));
-
-  if (ahead <= 0)
-    return now;
-  const unsigned __int128 ns = ((unsigned __int128) (uint64_t) ahead * 1000000 + engine->tsc_khz - 1)
-                               / engine->tsc_khz;
-  return ns < (unsigned __int128) (INT64_MAX - now) ? now + (int64_t) ns : INT64_MAX;
-}
-
-static uint64_t
-host_ns (void)
-{
-  struct timespec t;
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return (uint64_t) t.tv_sec * VT_NS_PER_SEC + (uint64_t) t.tv_nsec;
-}
-
-/* The host's TSC against its clock for 10 ms. A guest measures its own anyway: no more is needed than
- * the right neighbourhood. */
-static uint64_t
-measure_tsc_khz (void)
-{
-  const uint64_t ns = host_ns (), tsc = __rdtsc ();
-  uint64_t       elapsed;
-
-  do
-    elapsed = host_ns () - ns;
-  while (elapsed < 10 * VT_NS_PER_MS);
-  const uint64_t khz = (__rdtsc () - tsc) * 1000000 / elapsed;
-  return CLAMP (khz, 100000, 10000000);
-}
 
 /* Memory ---------------------------------------------------------------------------------------- */
 
@@ -186,12 +131,6 @@ msr_write_cb (void *data, uint32_t index, uint64_t value)
   return vt_soft_msr_write (data, index, value);
 }
 
-static uint64_t
-tsc_cb (void *data)
-{
-  return vt_soft_counter (vt_soft_of (data));
-}
-
 static void
 tsc_changed_cb (void *data)
 {
@@ -228,7 +167,7 @@ static const VtCoreOps core_ops = {
   .cpuid = cpuid_cb,
   .msr_read = msr_read_cb,
   .msr_write = msr_write_cb,
-  .tsc = tsc_cb,
+  .tsc = vt_soft_counter_cb,
   .tsc_changed = tsc_changed_cb,
   .tpr = tpr_cb,
   .halt = halt_cb,
@@ -278,7 +217,7 @@ reset_chips (VtCpuEngine *base, GError **error)
 static bool
 get_clock (VtCpuEngine *engine, void *state, GError **error)
 {
-  ((VtPvClockState *) state)->ns = (uint64_t) clock_now ((VtSoft *) engine);
+  ((VtPvClockState *) state)->ns = (uint64_t) vt_clock_now (engine->config.clock);
   return true;
 }
 
@@ -330,7 +269,7 @@ create (const VtCpuEngineConfig *config, GError **error)
     engine->base.config.clock = vt_clock_host ();
   g_mutex_init (&engine->lock);
   engine->cpus = g_ptr_array_new ();
-  engine->tsc_khz = measure_tsc_khz ();
+  vt_soft_counter_init (engine);
   engine->origin = vt_soft_counter (engine);
   vt_soft_cpuid_init (engine, features);
   if (!usable)

@@ -21,6 +21,7 @@ typedef struct
   VtChips     chips;   /* The board's; ops NULL until attach. */
   bool        interpreted; /* Nothing can be translated here. */
   uint64_t    tsc_khz; /* Of the guest's TSC: the host's. */
+  uint64_t    tsc_scale; /* counter.c */
   uint64_t    origin;  /* What the counter stood at when the machine was reset. */
   uint64_t    xcr0;    /* The features of XSAVE that guests get. */
   uint32_t    signature; /* Leaf 1's EAX. */
@@ -54,10 +55,12 @@ vt_soft_of (const VtSoftCpu *cpu)
   return (VtSoft *) cpu->base.engine;
 }
 
-/* engine.c: the counter that a core's TSC is an offset to, and the guest clock's nanosecond at which it
+/* counter.c: the counter that a core's TSC is an offset to, and the guest clock's nanosecond at which it
  * will be at @counter (now, where that is over). */
 uint64_t vt_soft_counter (const VtSoft *engine);
 int64_t  vt_soft_when (const VtSoft *engine, uint64_t counter);
+uint64_t vt_soft_counter_cb (void *data); /* VtCoreOps.tsc */
+void     vt_soft_counter_init (VtSoft *engine);
 
 /* run.c */
 void vt_soft_run (VtCpu *cpu, VtCpuEnd *end);

@@ -204,20 +204,6 @@ vt_mmu_mark_written (VtCore *core)
     }
 }
 
-VtAccessSet
-vt_mmu_system_set (const VtCore *core)
-{
-  return core->cr4 & VT_CR4_SMAP ? VT_SET_KERNEL_AC : VT_SET_KERNEL;
-}
-
-VtAccessSet
-vt_mmu_data_set (const VtCore *core)
-{
-  if (core->cpl == 3)
-    return VT_SET_USER;
-  return core->rflags & VT_FLAG_AC ? VT_SET_KERNEL : vt_mmu_system_set (core);
-}
-
 /* Widens the range of large pages so that it holds @size bytes at @linear. */
 static void
 note_large (VtMmu *mmu, uint64_t linear, uint64_t size)

@@ -54,9 +54,7 @@ read_return_stack (VtCore *core, uint16_t selector, unsigned rpl, bool to_64)
     {
       if (!to_64 || rpl == 3 || (selector & 3u) != rpl)
         vt_core_gp (core, 0);
-      return (VtCpuSegment){ .selector = selector, .limit = UINT32_MAX, .type = 3,
-                             .dpl = (uint8_t) rpl, .present = true, .code_or_data = true,
-                             .db = true, .g = true };
+      return vt_seg_flat (selector, false, rpl, false);
     }
   vt_descriptor_read (core, selector, false, VT_EXC_GP, &d);
   if ((selector & 3u) != rpl || vt_descriptor_dpl (&d) != rpl || !vt_descriptor_is_segment (&d)
@@ -240,30 +238,6 @@ vt_iret (VtCore *core, unsigned size)
 
 /* Fast calls -------------------------------------------------------------------------------------- */
 
-static VtCpuSegment
-flat (uint16_t selector, bool code, unsigned dpl, bool wide)
-{
-  return (VtCpuSegment){
-    .selector = (uint16_t) ((selector & 0xfffc) | dpl),
-    .limit = UINT32_MAX,
-    .type = code ? 11 : 3,
-    .dpl = (uint8_t) dpl,
-    .present = true,
-    .code_or_data = true,
-    .db = !wide,
-    .l = wide,
-    .g = true,
-  };
-}
-
-static void
-enter_flat (VtCore *core, uint16_t cs, uint16_t ss, unsigned cpl, bool wide)
-{
-  core->seg[VT_CPU_CS] = flat (cs, true, cpl, wide);
-  core->seg[VT_CPU_SS] = flat (ss, false, cpl, false);
-  core->cpl = (uint8_t) cpl;
-}
-
 void
 vt_syscall (VtCore *core, uint64_t next)
 {
@@ -277,7 +251,7 @@ vt_syscall (VtCore *core, uint64_t next)
       core->gpr[VT_CPU_RCX] = (uint32_t) next;
       core->rip = (uint32_t) core->star;
       core->rflags &= ~(VT_FLAG_VM | VT_FLAG_IF | VT_FLAG_RF);
-      enter_flat (core, selector, (uint16_t) (selector + 8), 0, false);
+      vt_enter_flat (core, selector, (uint16_t) (selector + 8), 0, false);
       vt_core_changed (core);
       return;
     }
@@ -286,7 +260,7 @@ vt_syscall (VtCore *core, uint64_t next)
   core->gpr[VT_CPU_R8 + 3] = core->rflags & ~VT_FLAG_RF;
   core->rip = target;
   core->rflags = (core->rflags & ~(core->fmask | VT_FLAG_RF)) | VT_FLAG_FIXED;
-  enter_flat (core, selector, (uint16_t) (selector + 8), 0, true);
+  vt_enter_flat (core, selector, (uint16_t) (selector + 8), 0, true);
   vt_core_changed (core);
 }
 
@@ -305,12 +279,12 @@ vt_sysret (VtCore *core, unsigned size)
       if (!vt_core_canonical (core, core->gpr[VT_CPU_RCX]))
         vt_core_gp (core, 0);
       core->rip = core->gpr[VT_CPU_RCX];
-      enter_flat (core, (uint16_t) (selector + 16), (uint16_t) (selector + 8), 3, true);
+      vt_enter_flat (core, (uint16_t) (selector + 16), (uint16_t) (selector + 8), 3, true);
     }
   else
     {
       core->rip = (uint32_t) core->gpr[VT_CPU_RCX];
-      enter_flat (core, selector, (uint16_t) (selector + 8), 3, false);
+      vt_enter_flat (core, selector, (uint16_t) (selector + 8), 3, false);
     }
   if (core->long_mode)
     core->rflags = (flags & VT_FLAGS_ALL & ~(VT_FLAG_RF | VT_FLAG_VM)) | VT_FLAG_FIXED;
@@ -331,7 +305,7 @@ vt_sysenter (VtCore *core)
   core->rflags &= ~(VT_FLAG_VM | VT_FLAG_IF | VT_FLAG_RF);
   core->gpr[VT_CPU_RSP] = core->long_mode ? core->sysenter_esp : (uint32_t) core->sysenter_esp;
   core->rip = core->long_mode ? core->sysenter_eip : (uint32_t) core->sysenter_eip;
-  enter_flat (core, selector, (uint16_t) (selector + 8), 0, core->long_mode);
+  vt_enter_flat (core, selector, (uint16_t) (selector + 8), 0, core->long_mode);
   vt_core_changed (core);
 }
 
@@ -349,7 +323,7 @@ vt_sysexit (VtCore *core, unsigned size)
     vt_core_gp (core, 0);
   core->rip = wide ? core->gpr[VT_CPU_RDX] : (uint32_t) core->gpr[VT_CPU_RDX];
   core->gpr[VT_CPU_RSP] = wide ? core->gpr[VT_CPU_RCX] : (uint32_t) core->gpr[VT_CPU_RCX];
-  enter_flat (core, (uint16_t) (selector + (wide ? 32 : 16)), (uint16_t) (selector + (wide ? 40 : 24)),
+  vt_enter_flat (core, (uint16_t) (selector + (wide ? 32 : 16)), (uint16_t) (selector + (wide ? 40 : 24)),
               3, wide);
   vt_core_changed (core);
 }

@@ -93,30 +93,6 @@ vt_descriptor_read (VtCore *core, uint16_t selector, bool wide, uint8_t vector, 
     vt_core_raise (core, vector, vt_selector_error (core, selector));
 }
 
-VtCpuSegment
-vt_descriptor_segment (const VtDescriptor *d)
-{
-  const uint64_t raw = d->raw;
-  VtCpuSegment   seg = {
-      .base = (raw >> 16 & 0xffffff) | (raw >> 56 & 0xff) << 24,
-      .limit = (uint32_t) ((raw & 0xffff) | (raw >> 32 & 0xf0000)),
-      .selector = d->selector,
-      .type = (uint8_t) (raw >> 40 & 15),
-      .dpl = (uint8_t) (raw >> 45 & 3),
-      .present = raw >> 47 & 1,
-      .code_or_data = raw >> 44 & 1,
-      .db = raw >> 54 & 1,
-      .l = raw >> 53 & 1,
-      .g = raw >> 55 & 1,
-      .avl = raw >> 52 & 1,
-  };
-
-  if (seg.g)
-    seg.limit = seg.limit << 12 | 0xfff;
-  seg.base |= d->high << 32;
-  return seg;
-}
-
 void
 vt_descriptor_mark (VtCore *core, VtDescriptor *d)
 {

@@ -44,8 +44,6 @@ void vt_descriptor_read (VtCore *core, uint16_t selector, bool wide, uint8_t vec
                          VtDescriptor *out);
 /* Like it, for instructions that only ask (LAR, VERR …): false instead of a fault. */
 bool vt_descriptor_peek (VtCore *core, uint16_t selector, bool wide, VtDescriptor *out);
-/* What a segment register caches of it. */
-VtCpuSegment vt_descriptor_segment (const VtDescriptor *descriptor);
 /* Sets the type's accessed bit in the table, where it isn't yet. */
 void vt_descriptor_mark (VtCore *core, VtDescriptor *descriptor);
 
@@ -83,6 +81,31 @@ static inline bool
 vt_descriptor_conforming (const VtDescriptor *d)
 {
   return (d->raw >> 42 & 7) == 7;
+}
+
+/* What a segment register caches of it. */
+static inline VtCpuSegment
+vt_descriptor_segment (const VtDescriptor *d)
+{
+  const uint64_t raw = d->raw;
+  VtCpuSegment   seg = {
+      .base = (raw >> 16 & 0xffffff) | (raw >> 56 & 0xff) << 24,
+      .limit = (uint32_t) ((raw & 0xffff) | (raw >> 32 & 0xf0000)),
+      .selector = d->selector,
+      .type = (uint8_t) (raw >> 40 & 15),
+      .dpl = (uint8_t) (raw >> 45 & 3),
+      .present = raw >> 47 & 1,
+      .code_or_data = raw >> 44 & 1,
+      .db = raw >> 54 & 1,
+      .l = raw >> 53 & 1,
+      .g = raw >> 55 & 1,
+      .avl = raw >> 52 & 1,
+  };
+
+  if (seg.g)
+    seg.limit = seg.limit << 12 | 0xfff;
+  seg.base |= d->high << 32;
+  return seg;
 }
 
 /* MOV or POP to ES, SS, DS, FS or GS in the present mode. */
@@ -170,6 +193,32 @@ void vt_syscall (VtCore *core, uint64_t next);
 void vt_sysret (VtCore *core, unsigned size);
 void vt_sysenter (VtCore *core);
 void vt_sysexit (VtCore *core, unsigned size);
+
+/* A segment as the fast calls load it, and IRET a stack segment that is null in 64-bit mode. */
+static inline VtCpuSegment
+vt_seg_flat (uint16_t selector, bool code, unsigned dpl, bool wide)
+{
+  return (VtCpuSegment){
+    .selector = (uint16_t) ((selector & 0xfffc) | dpl),
+    .limit = UINT32_MAX,
+    .type = code ? 11 : 3,
+    .dpl = (uint8_t) dpl,
+    .present = true,
+    .code_or_data = true,
+    .db = !wide,
+    .l = wide,
+    .g = true,
+  };
+}
+
+/* CS and SS of a fast call, and the privilege. */
+static inline void
+vt_enter_flat (VtCore *core, uint16_t cs, uint16_t ss, unsigned cpl, bool wide)
+{
+  core->seg[VT_CPU_CS] = vt_seg_flat (cs, true, cpl, wide);
+  core->seg[VT_CPU_SS] = vt_seg_flat (ss, false, cpl, false);
+  core->cpl = (uint8_t) cpl;
+}
 
 /* Puts a checked code segment into CS, with CPL as its RPL, and goes to @rip, which must lie in it. */
 void vt_enter_code (VtCore *core, const VtDescriptor *code, unsigned cpl, uint64_t rip, unsigned size);
