@@ -32,7 +32,7 @@ typedef struct
 {
   uint64_t tag;    /* The page's linear address, or VT_TLB_EMPTY. */
   uint64_t addend; /* Host address minus linear address. */
-  uint64_t check;  /* The page's number, negative: added to the same number it gives zero. Empty: 1. */
+  uint64_t check;  /* The tag, negative: with it the last byte's address is one in page 0. Empty: VT_SLOT_EMPTY. */
   uint64_t info;   /* The page's guest-physical address, and VT_TLB_GLOBAL. */
 } VtTlbEntry;
 

@@ -3,10 +3,10 @@
  * The TLB in translated code. An access that crosses pages misses, and is the interpreter's with all others
  * that miss.
  *
- * Where flags are dead, an access has a slot of its own (site.c), and its address is compared with the slot's
- * page: the host's address does not depend on that, so a chain of loads is not the longer for it. Where
- * flags live, the page's number of the access's last byte is compared with the TLB's entry of its first
- * byte's page by PEXT, PDEP, LEA and JRCXZ, none of which touches one.
+ * An access has a slot of its own (site.c), and its address is compared with the slot's page: the host's address
+ * does not depend on that, so a chain of loads is not the longer for it. Where flags live it is with a window of
+ * the page, by LEA, PEXT and JRCXZ, none of which touches one. There, to fill a slot costs more than to look into the
+ * TLB, which is what elements of arrays do, since they may be anywhere; and in strict mode all.
  */
 #include "make.h"
 
@@ -90,86 +90,7 @@ emit_linear (VtMake *make, unsigned to, VtGuestMem m, unsigned size, bool write)
     }
 }
 
-/* With flags that live ----------------------------------------------------------------------------- */
-
-/* S: the offset of the entry for the address in @reg. */
-static void
-emit_entry (VtMake *make, unsigned reg)
-{
-  vt_emit_rorx (make->e, VT_S, reg, 12);
-  vt_emit_pdep (make->e, VT_S, VT_S, VT_AT (fast.entry_mask));
-}
-
-/* T is the last byte's address. */
-static uint32_t
-emit_compare (VtMake *make, uint32_t table)
-{
-  vt_emit_pext (make->e, VT_T, VT_T, VT_AT (fast.page_mask));
-  vt_emit_load (make->e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + CHECK));
-  vt_emit_lea (make->e, true, VT_CPU_RCX,
-               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
-  return vt_emit_unless_zero (make->e);
-}
-
-uint32_t
-vt_make_flagless (VtMake *make, VtHostMem mem, unsigned size, uint32_t table)
-{
-  const bool      narrow = vt_mode_is_narrow (make->mode);
-  const VtHostMem at_t = { .base = VT_T, .index = VT_NONE };
-
-  vt_emit_lea (make->e, !narrow, VT_T, mem);
-  emit_entry (make, VT_T);
-  if (narrow)
-    mem = at_t;
-  mem.disp += (int32_t) size - 1;
-  if (size > 1)
-    vt_emit_lea (make->e, true, VT_T, mem);
-  return emit_compare (make, table);
-}
-
-/* The address is computed where it is needed, and RCX is saved in G. */
-static VtAccess
-access_simple (VtMake *make, VtHostMem mem, unsigned size, uint32_t table, unsigned wanted)
-{
-  VtEmit *e = make->e;
-
-  vt_emit_mov (e, VT_G, VT_CPU_RCX);
-  vt_make_stub (make, vt_make_flagless (make, mem, size, table), VT_RCX_IN_G,
-                vt_exit (VT_EXIT_INSN, make->insn));
-  vt_emit_mov (e, VT_CPU_RCX, VT_G);
-  vt_emit_load (e, true, VT_S, VT_AT_CORE_PLUS (VT_S, table + ADDEND));
-  if (mem.index == VT_NONE)
-    return (VtAccess){ .mem = { .base = mem.base, .index = VT_S, .scale = 1, .disp = mem.disp },
-                       .free = { VT_T, VT_G } };
-  vt_emit_lea (e, true, VT_T, mem);
-  if (wanted < 2)
-    return (VtAccess){ .mem = { .base = VT_T, .index = VT_S, .scale = 1 }, .free = { VT_G } };
-  vt_emit_lea (e, true, VT_T, (VtHostMem){ .base = VT_T, .index = VT_S, .scale = 1 });
-  return (VtAccess){ .mem = { .base = VT_T, .index = VT_NONE }, .free = { VT_G, VT_S } };
-}
-
-static VtAccess
-access_flagless (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
-{
-  VtEmit        *e = make->e;
-  const uint32_t table = vt_table_offset (vt_make_table (make, write));
-
-  if (vt_guest_mem_simple (m))
-    return access_simple (make, simple (m), size, table, wanted);
-  emit_linear (make, VT_G, m, size, write);
-  emit_entry (make, VT_G);
-  vt_emit_lea (e, true, VT_T,
-               (VtHostMem){ .base = VT_G, .index = VT_NONE, .disp = (int32_t) size - 1 });
-  vt_emit_store (e, true, VT_CPU_RCX, VT_AT (fast.rcx));
-  vt_make_stub (make, emit_compare (make, table), VT_RCX_IN_MEMORY,
-                vt_exit (VT_EXIT_INSN, make->insn));
-  vt_emit_load (e, true, VT_CPU_RCX, VT_AT (fast.rcx));
-  vt_emit_load (e, true, VT_S, VT_AT_CORE_PLUS (VT_S, table + ADDEND));
-  vt_emit_lea (e, true, VT_G, (VtHostMem){ .base = VT_G, .index = VT_S, .scale = 1 });
-  return (VtAccess){ .mem = { .base = VT_G, .index = VT_NONE }, .free = { VT_T, VT_S } };
-}
-
-/* With flags that are dead ------------------------------------------------------------------------- */
+/* By a slot ---------------------------------------------------------------------------------------- */
 
 /* Of an address, its distance from the slot's page: it must end before the page does. */
 uint32_t
@@ -180,7 +101,29 @@ vt_make_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size)
   return vt_emit_jcc (make->e, VT_CC_ABOVE);
 }
 
-/* The jump at @where goes to the site's miss, from which it goes on here. */
+/* Its distance from the slot's window. */
+uint32_t
+vt_make_window (VtMake *make, const VtSite *site, VtHostMem mem)
+{
+  VtEmit *e = make->e;
+
+  vt_emit_load (e, true, VT_CPU_RCX, site->tag);
+  if (mem.base == VT_NONE)
+    mem.base = VT_CPU_RCX;
+  else
+    {
+      mem.index = VT_CPU_RCX;
+      mem.scale = 1;
+    }
+  vt_emit_lea (e, true, VT_CPU_RCX, mem);
+  vt_emit_pext (e, VT_CPU_RCX, VT_CPU_RCX, VT_AT (fast.window_mask));
+  return vt_emit_unless_zero (e);
+}
+
+/* An operand whose address is in T. */
+static const VtHostMem in_t = { .base = VT_NONE, .index = VT_NONE };
+
+/* The jump at @where goes to the site's stub. */
 static void
 add_site_stub (VtMake *make, const VtSite *site, uint32_t where, bool write, VtHostMem mem)
 {
@@ -188,10 +131,17 @@ add_site_stub (VtMake *make, const VtSite *site, uint32_t where, bool write, VtH
     make->stub[make->n_stubs++] = (VtStub){
       .where = where,
       .table = (uint8_t) vt_make_table (make, write),
+      .live = site->live,
       .site = site->tag,
       .mem = mem,
     };
-  vt_site_resume (make, site);
+}
+
+static bool
+is_constant (VtGuestMem m)
+{
+  return m.base == VT_NONE && m.index == VT_NONE && m.seg == VT_NONE
+         && (int64_t) m.disp == (int32_t) m.disp;
 }
 
 /* A constant address, which is in the slot's page whenever that is filled. */
@@ -204,18 +154,80 @@ access_constant (VtMake *make, int32_t address, unsigned size, bool write)
 
   vt_emit_cmp_zero (e, site.addend);
   add_site_stub (make, &site, vt_emit_jcc (e, VT_CC_EQUAL), write, mem);
-  vt_emit_load (e, true, VT_S, site.addend);
+  vt_site_load (make, &site, VT_S);
   return (VtAccess){ .mem = { .base = VT_S, .index = VT_NONE, .disp = address },
                      .free = { VT_T, VT_G } };
 }
 
+/* The address is in T, and the slot's addend in S. */
 static VtAccess
-access_site (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
+access_at_t (VtMake *make, unsigned wanted)
+{
+  /* G is free, or it's the group's. */
+  if (wanted <= (make->group == VT_GROUP_NONE))
+    return (VtAccess){ .mem = { .base = VT_T, .index = VT_S, .scale = 1 }, .free = { VT_G } };
+  vt_emit_lea (make->e, true, VT_T, (VtHostMem){ .base = VT_T, .index = VT_S, .scale = 1 });
+  return (VtAccess){ .mem = { .base = VT_T, .index = VT_NONE }, .free = { VT_S, VT_G } };
+}
+
+/* By the TLB: where flags live. */
+static VtAccess
+access_tlb (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
+{
+  VtEmit        *e = make->e;
+  const uint32_t table = vt_table_offset (vt_make_table (make, write));
+  const VtSite   site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
+
+  emit_linear (make, VT_T, m, size, write);
+  vt_emit_mov (e, VT_G, VT_CPU_RCX);
+  vt_site_resume (make, &site);
+  vt_emit_rorx (e, VT_S, VT_T, 12);
+  vt_emit_pdep (e, VT_S, VT_S, VT_AT (fast.entry_mask));
+  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + CHECK));
+  vt_emit_lea (e, true, VT_CPU_RCX,
+               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1, .disp = (int32_t) size - 1 });
+  vt_emit_pext (e, VT_CPU_RCX, VT_CPU_RCX, VT_AT (fast.page_mask));
+  add_site_stub (make, &site, vt_emit_unless_zero (e), write, in_t);
+  vt_emit_mov (e, VT_CPU_RCX, VT_G);
+  vt_emit_load (e, true, VT_S, VT_AT_CORE_PLUS (VT_S, table + ADDEND));
+  return access_at_t (make, wanted);
+}
+
+static VtAccess
+access_window (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
+{
+  VtEmit      *e = make->e;
+  const bool   near = vt_guest_mem_simple (m) && m.index == VT_NONE, constant = is_constant (m);
+  const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
+  VtHostMem    mem = { .base = VT_T, .index = VT_NONE }, stub = in_t;
+
+  if (near || constant)
+    mem = simple (m);
+  else
+    emit_linear (make, VT_T, m, size, write);
+  vt_emit_mov (e, VT_G, VT_CPU_RCX);
+  if (mem.base == VT_CPU_RCX)
+    mem.base = VT_G;
+  if (near)
+    stub = mem;
+  else if (constant)
+    stub = (VtHostMem){ .base = VT_RIP, .disp = mem.disp };
+  add_site_stub (make, &site, vt_make_window (make, &site, mem), write, stub);
+  vt_site_load (make, &site, VT_S);
+  if (near)
+    return (VtAccess){ .mem = { .base = m.base, .index = VT_S, .scale = 1, .disp = mem.disp },
+                       .free = { VT_T, VT_G } };
+  if (constant)
+    return (VtAccess){ .mem = { .base = VT_S, .index = VT_NONE, .disp = mem.disp }, .free = { VT_T, VT_G } };
+  return access_at_t (make, wanted);
+}
+
+static VtAccess
+access_range (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
 {
   VtEmit *e = make->e;
 
-  if (m.base == VT_NONE && m.index == VT_NONE && m.seg == VT_NONE
-      && (int64_t) m.disp == (int32_t) m.disp)
+  if (is_constant (m))
     return access_constant (make, (int32_t) m.disp, size, write);
   const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
 
@@ -224,20 +236,15 @@ access_site (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wan
       const VtHostMem mem = simple (m);
       vt_emit_lea (e, true, VT_T, mem);
       add_site_stub (make, &site, vt_make_range (make, &site, VT_T, size), write, mem);
-      vt_emit_load (e, true, VT_S, site.addend);
+      vt_site_load (make, &site, VT_S);
       return (VtAccess){ .mem = { .base = mem.base, .index = VT_S, .scale = 1, .disp = mem.disp },
                          .free = { VT_T, VT_G } };
     }
   emit_linear (make, VT_T, m, size, write);
   vt_emit_mov (e, VT_S, VT_T);
-  add_site_stub (make, &site, vt_make_range (make, &site, VT_S, size), write,
-                 (VtHostMem){ .base = VT_NONE, .index = VT_NONE });
-  vt_emit_load (e, true, VT_S, site.addend);
-  /* G is free, or it's the group's. */
-  if (wanted <= (make->group == VT_GROUP_NONE))
-    return (VtAccess){ .mem = { .base = VT_T, .index = VT_S, .scale = 1 }, .free = { VT_G } };
-  vt_emit_lea (e, true, VT_T, (VtHostMem){ .base = VT_T, .index = VT_S, .scale = 1 });
-  return (VtAccess){ .mem = { .base = VT_T, .index = VT_NONE }, .free = { VT_S, VT_G } };
+  add_site_stub (make, &site, vt_make_range (make, &site, VT_S, size), write, in_t);
+  vt_site_load (make, &site, VT_S);
+  return access_at_t (make, wanted);
 }
 
 VtAccess
@@ -249,7 +256,9 @@ vt_make_access (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned 
   if (make->group == VT_GROUP_LEADER || make->group == VT_GROUP_MEMBER)
     return (VtAccess){ .mem = { .base = m.base, .index = VT_G, .scale = 1, .disp = (int32_t) m.disp },
                        .free = { VT_T, VT_S } };
-  if (make->live)
-    return access_flagless (make, m, size, write, wanted);
-  return access_site (make, m, size, write, wanted);
+  if (!make->live)
+    return access_range (make, m, size, write, wanted);
+  if (make->b->core->strict || (m.base != VT_NONE && m.index != VT_NONE))
+    return access_tlb (make, m, size, write, wanted);
+  return access_window (make, m, size, write, wanted);
 }

@@ -62,6 +62,8 @@ typedef struct
 } VtSiteCold;
 
 #define VT_SITES (1u << 18) /* In the cache. */
+/* Where flags live, a slot is for a window of its page, so that one PEXT sees whether an access begins in it. */
+#define VT_SITE_WINDOW 2048u
 
 typedef struct
 {
@@ -156,8 +158,9 @@ struct VtBlocks
   VtCode       code;  /* That is being translated, */
   VtGuestInsn *guest; /* and VT_BLOCK_INSNS instructions of it, and one to look ahead. */
 
-  /* Sites, and their code: for the read and write table of each set, and for those that miss. */
-  uint32_t n_sites, site_fill[2 * VT_SETS], site_miss;
+  /* Sites, and their code, where flags are dead and where they live: for the read and write table of each set, and
+   * for those that miss. */
+  uint32_t n_sites, site_fill[2][2 * VT_SETS], site_miss[2];
 
   GArray     *blocks, *insns, *links;
   GArray     *decoded; /* VtInsn: those that are the interpreter's, or may well be. */

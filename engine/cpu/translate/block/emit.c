@@ -149,6 +149,12 @@ vt_emit_pushf_pop (VtEmit *e, unsigned reg)
 void
 vt_emit_lea (VtEmit *e, bool wide, unsigned reg, VtHostMem mem)
 {
+  /* A move need not be executed. */
+  if (mem.disp == 0 && mem.index == VT_NONE && mem.base != VT_RIP && mem.base != VT_NONE)
+    {
+      vt_emit_mov_sized (e, wide ? 8 : 4, reg, mem.base);
+      return;
+    }
   emit_op (e, wide, 0x8d, reg, mem);
 }
 
@@ -244,6 +250,23 @@ void
 vt_emit_swap_halves (VtEmit *e, unsigned reg)
 {
   emit_registers (e, false, 0x86, reg, reg | 4);
+}
+
+void
+vt_emit_flags_to_ax (VtEmit *e)
+{
+  vt_emit8 (e, 0x9f); /* LAHF; SETO AL */
+  vt_emit8 (e, 0x0f);
+  vt_emit8 (e, 0x90);
+  vt_emit8 (e, 0xc0);
+}
+
+void
+vt_emit_ax_to_flags (VtEmit *e)
+{
+  vt_emit8 (e, 0x04); /* ADD AL, 127: overflows where AL is 1; SAHF */
+  vt_emit8 (e, 127);
+  vt_emit8 (e, 0x9e);
 }
 
 void

@@ -84,6 +84,9 @@ void vt_emit_store_imm_sized (VtEmit *e, unsigned size, VtHostMem mem, int32_t v
 void vt_emit_mov_sized (VtEmit *e, unsigned size, unsigned to, unsigned from);
 void vt_emit_extend16 (VtEmit *e, unsigned to, unsigned from);
 void vt_emit_not (VtEmit *e, unsigned reg);
+/* Status flags to AX and back. */
+void vt_emit_flags_to_ax (VtEmit *e);
+void vt_emit_ax_to_flags (VtEmit *e);
 /* AL and AH, or their like of RCX, RDX, RBX. */
 void vt_emit_swap_halves (VtEmit *e, unsigned reg);
 /* A constant to memory, sign-extended where it's @wide. */
@@ -108,6 +111,7 @@ void vt_emit_alu (VtEmit *e, VtAluOp op, unsigned reg, VtHostMem mem);
 void vt_emit_alu_imm (VtEmit *e, VtAluOp op, bool wide, unsigned reg, int32_t imm);
 void vt_emit_test (VtEmit *e, unsigned reg);
 void vt_emit_cmp_zero (VtEmit *e, VtHostMem mem);
+#define VT_CC_BELOW 2u
 #define VT_CC_ABOVE 7u
 #define VT_CC_EQUAL 4u
 #define VT_CC_NOT_EQUAL 5u

@@ -43,13 +43,13 @@ typedef struct
   /* A safe point reads what this points to: NULL while a request is to be seen, so that the host faults there,
    * with the state at the instruction's beginning. Atomic. */
   const int *poll;
-  uint64_t scratch[2]; /* While scratch registers are borrowed. */
+  uint64_t scratch[3]; /* While registers are borrowed. */
   /* Outside of 64-bit mode, set at the entry. The code segment's base, in the upper half: with a RIP it makes
    * a jump's target. And for ES to GS, to be read and to be written: the negative of the first offset that
    * may not be; 0: the interpreter looks. */
   uint64_t code_key;
   int64_t  room[6][2];
-  uint64_t sign_mask; /* For PEXT. */
+  uint64_t sign_mask, window_mask; /* For PEXT. */
   uint64_t quick; /* vt_block_quick(). */
   /* RFLAGS less IF, less AC; IF; what the host's flags hold of it, and the rest; and SMAP in CR4. */
   uint64_t no_if_mask, no_ac_mask, if_mask, native_mask, not_native_mask, smap_mask;

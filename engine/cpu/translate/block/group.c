@@ -178,61 +178,55 @@ vt_group_plan (VtBlocks *b, unsigned n)
     i = group_at (b->guest, i, n);
 }
 
-/* What comes where the leader's check fails. */
+/* What comes where the leader's check fails, whose address is @mem, or without registers in T. */
 static void
-emit_single (VtMake *make, const VtGuestInsn *g, uint32_t where, VtRcx rcx, const VtSite *site)
+add_stub (VtMake *make, const VtGuestInsn *g, uint32_t where, const VtSite *site, VtHostMem mem)
 {
   const uint32_t n = vt_make_link (make, g->rip, make->mode | VT_MODE_SINGLE);
-  VtStub         stub = { .where = where, .rcx = (uint8_t) rcx, .exit = vt_exit (VT_EXIT_LINK, n),
-                          .link = n + 1, .site.base = VT_NONE };
 
-  if (site)
-    {
-      stub.site = site->tag;
-      stub.cold = site->cold;
-      stub.table = (uint8_t) vt_make_table (make, g->group_write);
-      stub.mem = vt_guest_is_narrow (g)
-                     ? (VtHostMem){ .base = VT_NONE, .index = VT_NONE }
-                     : (VtHostMem){ .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
-    }
   if (make->n_stubs < VT_BLOCK_STUBS)
-    make->stub[make->n_stubs++] = stub;
-}
-
-/* G, an addend, becomes the host's address of @mem. T is used. */
-static void
-emit_host_address (VtEmit *e, VtHostMem mem)
-{
-  vt_emit_lea (e, false, VT_T, mem);
-  vt_emit_lea (e, true, VT_G, (VtHostMem){ .base = VT_G, .index = VT_T, .scale = 1 });
+    make->stub[make->n_stubs++] = (VtStub){
+      .where = where,
+      .rcx = site->live ? VT_RCX_IN_G : VT_RCX_ITSELF,
+      .exit = vt_exit (VT_EXIT_LINK, n),
+      .link = n + 1,
+      .site = site->tag,
+      .cold = site->cold,
+      .live = site->live,
+      .table = (uint8_t) vt_make_table (make, g->group_write),
+      .mem = mem,
+    };
+  vt_site_load (make, site, VT_G);
 }
 
 void
 vt_make_leader (VtMake *make, const VtGuestInsn *g)
 {
-  const bool      narrow = vt_guest_is_narrow (g);
-  VtEmit         *e = make->e;
-  const VtHostMem low = { .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
+  const bool   narrow = vt_guest_is_narrow (g);
+  VtEmit      *e = make->e;
+  const VtSite site = vt_site_new (make, g->group_span, 0);
+  VtHostMem    mem = { .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
 
+  if (narrow)
+    {
+      vt_emit_lea (e, false, VT_T, mem);
+      mem = (VtHostMem){ .base = VT_NONE, .index = VT_NONE };
+    }
   if (make->live)
     {
-      const uint32_t table = vt_table_offset (vt_make_table (make, g->group_write));
       vt_emit_mov (e, VT_G, VT_CPU_RCX);
-      emit_single (make, g, vt_make_flagless (make, low, g->group_span, table), VT_RCX_IN_G, NULL);
-      vt_emit_mov (e, VT_CPU_RCX, VT_G);
-      vt_emit_load (e, true, VT_G, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtTlbEntry, addend)));
-      if (narrow)
-        emit_host_address (e, low);
-      return;
+      if (mem.base == VT_CPU_RCX)
+        mem.base = VT_G;
+      add_stub (make, g,
+                vt_make_window (make, &site,
+                                narrow ? (VtHostMem){ .base = VT_T, .index = VT_NONE } : mem),
+                &site, mem);
     }
-  const VtSite site = vt_site_new (make, g->group_span, 0);
-  vt_emit_lea (e, !narrow, VT_T, low);
-  if (narrow)
-    vt_emit_mov (e, VT_S, VT_T);
-  emit_single (make, g, vt_make_range (make, &site, narrow ? VT_S : VT_T, g->group_span), VT_RCX_ITSELF,
-               &site);
-  vt_site_resume (make, &site);
-  vt_emit_load (e, true, VT_G, site.addend);
+  else
+    {
+      vt_emit_lea (e, true, narrow ? VT_S : VT_T, narrow ? (VtHostMem){ .base = VT_T, .index = VT_NONE } : mem);
+      add_stub (make, g, vt_make_range (make, &site, narrow ? VT_S : VT_T, g->group_span), &site, mem);
+    }
   if (narrow)
     vt_emit_lea (e, true, VT_G, (VtHostMem){ .base = VT_G, .index = VT_T, .scale = 1 });
 }

@@ -137,7 +137,8 @@ typedef struct
   bool     branch; /* It goes on at @target, else it leaves with @exit. */
   uint32_t link;   /* One more than the number of the link by which it leaves, or 0. */
   uint8_t  rcx;    /* VtRcx: to be put right first. */
-  uint8_t  table;  /* For a site. */
+  uint8_t  table;  /* For a site, */
+  bool     live;   /* with its flags, and RCX in G. */
   uint32_t exit;
   uint64_t target;
   VtHostMem site;  /* Whose slot was another page's; base VT_NONE: it's none. */
@@ -187,12 +188,16 @@ typedef struct
 {
   VtHostMem   tag, addend; /* Of the slot. */
   VtSiteCold *cold;
+  bool        live;
 } VtSite;
 
-/* An access of @size bytes, which leaves with @exit where the TLB hasn't got it. */
+/* An access of @size bytes, which leaves with @exit where the TLB hasn't got it. Where flags live, its slot's tag
+ * is the negative of a window's beginning, and RCX is in G when it comes to the stub. */
 VtSite vt_site_new (VtMake *make, unsigned size, uint32_t exit);
-/* It goes on here. */
+/* Filled, it goes on here, with its linear address in T. */
 void vt_site_resume (VtMake *make, const VtSite *site);
+/* The same, and the slot's addend is loaded to register @addend. RCX becomes itself again. */
+void vt_site_load (VtMake *make, const VtSite *site, unsigned addend);
 void vt_site_stub (VtMake *make, const VtStub *stub);
 
 /* access.c ---------------------------------------------------------------------------------------- */
@@ -234,9 +239,8 @@ unsigned vt_make_table (const VtMake *make, bool write);
 /* The parts of it. Both return the jump that is taken where @size bytes are not in the page: */
 /* @reg, an address, is compared with the site's slot, and lost. */
 uint32_t vt_make_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size);
-/* @mem is looked for in the TLB's @table; no flag changes. RCX, which has been saved, and T are lost; S is
- * the entry's offset in the table. In 32-bit code addresses wrap. */
-uint32_t vt_make_flagless (VtMake *make, VtHostMem mem, unsigned size, uint32_t table);
+/* The same without a change of flags, of the address @mem, which has no index and is not in RCX: that is lost. */
+uint32_t vt_make_window (VtMake *make, const VtSite *site, VtHostMem mem);
 
 /* group.c: what comes before a group's leader. */
 void vt_make_leader (VtMake *make, const VtGuestInsn *g);

@@ -390,6 +390,7 @@ vt_translate_available (VtCore *core)
       core->fast.entry_mask = (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry);
       core->fast.jump_mask = (VT_JUMPS - 1) * sizeof (VtJump);
       core->fast.sign_mask = VT_BIT (63);
+      core->fast.window_mask = ~(uint64_t) (VT_SITE_WINDOW - 1);
       core->fast.no_if_mask = ~(uint64_t) VT_FLAG_IF;
       core->fast.no_ac_mask = ~(uint64_t) VT_FLAG_AC;
       core->fast.if_mask = VT_FLAG_IF;

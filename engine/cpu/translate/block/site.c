@@ -29,14 +29,50 @@ emit_list (VtEmit *e, VtHostMem next, VtHostMem list)
   vt_emit_aim (e, listed, e->at);
 }
 
+/* The flags, by way of RAX, to scratch[1] and back. */
+static void
+emit_keep_flags (VtEmit *e)
+{
+  vt_emit_store (e, true, VT_CPU_RAX, VT_AT (fast.scratch[2]));
+  vt_emit_flags_to_ax (e);
+  vt_emit_store (e, true, VT_CPU_RAX, VT_AT (fast.scratch[1]));
+  vt_emit_load (e, true, VT_CPU_RAX, VT_AT (fast.scratch[2]));
+}
+
+static void
+emit_give_flags (VtEmit *e)
+{
+  vt_emit_store (e, true, VT_CPU_RAX, VT_AT (fast.scratch[2]));
+  vt_emit_load (e, true, VT_CPU_RAX, VT_AT (fast.scratch[1]));
+  vt_emit_ax_to_flags (e);
+  vt_emit_load (e, true, VT_CPU_RAX, VT_AT (fast.scratch[2]));
+}
+
+/* T, the page, becomes the negative of the window in it that has the access at fast.missed: the page's first, or
+ * the last that an access of this size may begin in. G is used. */
+static void
+emit_window (VtEmit *e)
+{
+  vt_emit_lea (e, true, VT_G, AT (VT_T, VT_SITE_WINDOW));
+  vt_emit_alu (e, VT_ALU_CMP, VT_G, VT_AT (fast.missed));
+  const uint32_t first = vt_emit_jcc (e, VT_CC_ABOVE);
+  vt_emit_lea (e, true, VT_T, AT (VT_T, VT_PAGE - VT_SITE_WINDOW));
+  vt_emit_alu (e, VT_ALU_SUB, VT_T, AT_COLD (last));
+  vt_emit_aim (e, first, e->at);
+  vt_emit_not (e, VT_T);
+  vt_emit_lea (e, true, VT_T, AT (VT_T, 1));
+}
+
 /* T is the linear address, S the site; both G and T are kept. Goes on at the site's resume, or at its miss. */
 static void
-emit_fill (VtEmit *e, unsigned number)
+emit_fill (VtEmit *e, unsigned number, bool live)
 {
   const uint32_t table = vt_table_offset (number);
 
   vt_emit_store (e, true, VT_G, VT_AT (fast.scratch[0]));
   vt_emit_store (e, true, VT_T, VT_AT (fast.missed));
+  if (live)
+    emit_keep_flags (e);
   vt_emit_rorx (e, VT_G, VT_T, 7);
   vt_emit_alu_imm (e, VT_ALU_AND, false, VT_G, (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry));
   vt_emit_alu (e, VT_ALU_ADD, VT_T, AT_COLD (last));
@@ -52,11 +88,20 @@ emit_fill (VtEmit *e, unsigned number)
   const uint32_t global = vt_emit_jcc (e, VT_CC_NOT_EQUAL);
   emit_list (e, AT_HOT (slot.next_local), VT_AT (mmu.slots_local));
   vt_emit_aim (e, global, e->at);
+  if (live)
+    {
+      vt_emit_load (e, true, VT_T, AT_HOT (slot.tag));
+      emit_window (e);
+      vt_emit_store (e, true, VT_T, AT_HOT (slot.tag));
+      emit_give_flags (e);
+    }
   vt_emit_load (e, true, VT_T, VT_AT (fast.missed));
   vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
   vt_emit_jump_memory (e, AT_COLD (resume));
   vt_emit_aim (e, miss, e->at);
   vt_emit_store_imm (e, false, VT_AT (fast.missed_table), (int32_t) number);
+  if (live)
+    emit_give_flags (e);
   vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
   vt_emit_jump_memory (e, AT_COLD (miss));
 }
@@ -68,15 +113,20 @@ vt_sites_begin (VtBlocks *b)
 
   vt_mmu_forget_slots (&b->core->mmu);
   b->n_sites = 0;
-  b->site_miss = e->at;
-  vt_emit_store (e, true, VT_S, VT_AT (fast.site));
-  vt_emit_load (e, false, VT_S, AT_COLD (exit));
-  vt_emit_store (e, false, VT_S, VT_AT (fast.exit));
-  vt_emit_jump_memory (e, VT_AT (fast.leave));
-  for (unsigned table = 0; table < G_N_ELEMENTS (b->site_fill); table++)
+  for (unsigned live = 0; live < 2; live++)
     {
-      b->site_fill[table] = e->at;
-      emit_fill (e, table);
+      b->site_miss[live] = e->at;
+      if (live)
+        vt_emit_mov (e, VT_CPU_RCX, VT_G);
+      vt_emit_store (e, true, VT_S, VT_AT (fast.site));
+      vt_emit_load (e, false, VT_S, AT_COLD (exit));
+      vt_emit_store (e, false, VT_S, VT_AT (fast.exit));
+      vt_emit_jump_memory (e, VT_AT (fast.leave));
+      for (unsigned table = 0; table < G_N_ELEMENTS (b->site_fill[live]); table++)
+        {
+          b->site_fill[live][table] = e->at;
+          emit_fill (e, table, live);
+        }
     }
 }
 
@@ -103,7 +153,7 @@ vt_site_new (VtMake *make, unsigned size, uint32_t exit)
   VtSiteCold    *cold = (VtSiteCold *) (void *) (b->area.execute + COLD (n));
 
   *hot = (VtSiteHot){ .slot.tag = VT_SLOT_EMPTY };
-  *cold = (VtSiteCold){ .miss = (uint64_t) (uintptr_t) (b->area.execute + b->site_miss),
+  *cold = (VtSiteCold){ .miss = (uint64_t) (uintptr_t) (b->area.execute + b->site_miss[make->live]),
                        .last = size - 1,
                        .exit = exit };
   return (VtSite){
@@ -112,6 +162,7 @@ vt_site_new (VtMake *make, unsigned size, uint32_t exit)
     .addend = { .base = VT_RIP, .index = VT_NONE,
                 .disp = (int32_t) (HOT (n) + offsetof (VtSiteHot, slot.addend)) },
     .cold = cold,
+    .live = make->live,
   };
 }
 
@@ -119,6 +170,15 @@ void
 vt_site_resume (VtMake *make, const VtSite *site)
 {
   site->cold->resume = (uint64_t) (uintptr_t) (make->b->area.execute + make->e->at);
+}
+
+void
+vt_site_load (VtMake *make, const VtSite *site, unsigned addend)
+{
+  vt_site_resume (make, site);
+  if (site->live)
+    vt_emit_mov (make->e, VT_CPU_RCX, VT_G);
+  vt_emit_load (make->e, true, addend, site->addend);
 }
 
 void
@@ -131,5 +191,5 @@ vt_site_stub (VtMake *make, const VtStub *stub)
   else if (stub->mem.base != VT_NONE || stub->mem.index != VT_NONE)
     vt_emit_lea (e, true, VT_T, stub->mem);
   vt_emit_lea (e, true, VT_S, stub->site);
-  vt_emit_aim (e, vt_emit_jmp (e), make->b->site_fill[stub->table]);
+  vt_emit_aim (e, vt_emit_jmp (e), make->b->site_fill[stub->live][stub->table]);
 }

@@ -17,7 +17,7 @@ static void
 empty (VtTlbEntry *entry)
 {
   entry->tag = VT_TLB_EMPTY;
-  entry->check = 1;
+  entry->check = VT_SLOT_EMPTY;
 }
 
 static void
@@ -275,7 +275,7 @@ fill (VtCore *core, VtTlb *tlb, VtAccessKind kind, uint64_t page, const VtWalk *
   tlb->entry[index] = (VtTlbEntry){
     .tag = page,
     .addend = (uint64_t) (uintptr_t) ram->host - page,
-    .check = -(page / VT_PAGE),
+    .check = -page,
     .info = (walk->gpa & ~VT_PAGE_OFFSET) | (walk->global ? VT_TLB_GLOBAL : 0),
   };
   note_filled (tlb, index);
