@@ -79,6 +79,7 @@ typedef struct
   uint64_t page_rip;    /* Of the page's first byte: RIP less the block's offset in the page. */
   uint8_t *page, *tail; /* Of the host: its own; and where it crosses into another, that. */
   uint32_t host, dead_host; /* Its entry, with its number in front, and the way out when it's dead. */
+  uint32_t inner;       /* Where it is entered with the units loaded, if it uses them. */
   uint32_t first, n;    /* Of insns[]; one more stands for the end. */
   uint32_t next_hash, next_page, next_tail;
   uint16_t mode;        /* VT_MODE_* */

@@ -230,6 +230,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
   };
   if (units)
     emit_units (&make);
+  make.block.inner = b->emit.at;
   for (unsigned i = 0; i < n && on; i++)
     {
       add_insn (&make, b->guest[i].rip, &b->guest[i]);

@@ -296,7 +296,10 @@ follow (Run *run, uint32_t n)
   if (b->counts.flushes != flushes || vt_block (b, from)->dead
       || block->page != vt_block (b, from)->page || block->page_rip != vt_block (b, from)->page_rip)
     return;
-  vt_emit_aim (&b->emit, vt_block_link (b, n)->patch, block->host);
+  /* Code that uses the units has them from its block's beginning on. (What is written dies between two entries, so
+   * that nobody comes to a dead block by this way.) */
+  vt_emit_aim (&b->emit, vt_block_link (b, n)->patch,
+               vt_block (b, from)->units ? block->inner : block->host);
   core->fast.fresh = 1;
 }
 
