@@ -215,6 +215,8 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
                          || insn->mnemonic == ZYDIS_MNEMONIC_PAUSE;
       return order && insn->n == 0 ? VT_KIND_PLAIN : VT_KIND_NOTHING;
     }
+  if (run == vt_op_string)
+    return strict ? VT_KIND_INTERPRET : vt_system_kind (g, mode);
   if (is_unit (insn) && !vt_unit_examine (&g->zydis, g->operands, &g->use))
     return VT_KIND_INTERPRET;
   for (unsigned i = 0; i < insn->n; i++)

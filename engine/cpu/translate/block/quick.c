@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * System instructions of 64-bit mode that every entry to a kernel and every return from it has, without leaving
- * translated code: it saves the general registers and the flags and calls one of these functions, while the
+ * Instructions of 64-bit mode without leaving translated code: those that every entry to a kernel and every return
+ * from it has, and strings. It saves the general registers and the flags and calls one of these functions, while the
  * guest's x87 and vector registers stay in the units. So this file is compiled for general registers alone,
  * and calls nothing that is not inline here, but the engine's counter.
  *
@@ -82,16 +82,15 @@ is_odd (const VtCore *core, unsigned cpl, uint64_t flags)
 }
 
 /* @size bytes at @linear, or NULL: the TLB hasn't got them, or they are in two pages. */
-static const uint8_t *
-reach (VtCore *core, VtAccessSet set, uint64_t linear, unsigned size)
+static uint8_t *
+reach (VtCore *core, VtAccessSet set, VtAccessKind kind, uint64_t linear, unsigned size)
 {
   const uint64_t    page = linear & ~VT_PAGE_OFFSET;
-  const VtTlbEntry *entry =
-      &vt_mmu_table (&core->mmu, set, VT_ACCESS_READ)->entry[page / VT_PAGE % VT_TLB_ENTRIES];
+  const VtTlbEntry *entry = &vt_mmu_table (&core->mmu, set, kind)->entry[page / VT_PAGE % VT_TLB_ENTRIES];
 
   if (entry->tag != page || (linear & VT_PAGE_OFFSET) + size > VT_PAGE)
     return NULL;
-  return (const uint8_t *) (uintptr_t) (linear + entry->addend);
+  return (uint8_t *) (uintptr_t) (linear + entry->addend);
 }
 
 /* A segment of the GDT that has been used before. */
@@ -102,7 +101,7 @@ read_segment (VtCore *core, uint16_t selector, VtDescriptor *out)
 
   if ((selector & 0xfffc) == 0 || (selector & 4) || at + 7 > core->gdt_limit)
     return false;
-  const uint8_t *from = reach (core, vt_mmu_system_set (core), core->gdt_base + at, 8);
+  const uint8_t *from = reach (core, vt_mmu_system_set (core), VT_ACCESS_READ, core->gdt_base + at, 8);
   if (from == NULL)
     return false;
   *out = (VtDescriptor){ .raw = vt_ld64 (from), .address = core->gdt_base + at, .selector = selector };
@@ -183,7 +182,7 @@ read_stack (VtCore *core, uint16_t selector, unsigned cpl, VtCpuSegment *out)
 static uint64_t
 quick_iret (VtCore *core, uint32_t exit, uint64_t next)
 {
-  const uint8_t *frame = reach (core, vt_mmu_data_set (core), core->gpr[VT_CPU_RSP], 40);
+  const uint8_t *frame = reach (core, vt_mmu_data_set (core), VT_ACCESS_READ, core->gpr[VT_CPU_RSP], 40);
   VtDescriptor   code;
   VtCpuSegment   ss;
 
@@ -287,6 +286,84 @@ quick_rdtsc (VtCore *core, uint32_t exit, uint64_t next)
   return behind (core, exit);
 }
 
+/* Strings --------------------------------------------------------------------------------------- */
+
+/* What one may cost, in bytes, before somebody else's wish is looked for. */
+#define MOST_BYTES 65536u
+
+static void
+move (uint8_t *to, const uint8_t *from, unsigned size, uint64_t n)
+{
+  if (size == 1)
+    __asm__ volatile ("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+  else if (size == 2)
+    __asm__ volatile ("rep movsw" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+  else if (size == 4)
+    __asm__ volatile ("rep movsl" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+  else
+    __asm__ volatile ("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+static void
+fill (uint8_t *to, uint64_t value, unsigned size, uint64_t n)
+{
+  if (size == 1)
+    __asm__ volatile ("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+  else if (size == 2)
+    __asm__ volatile ("rep stosw" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+  else if (size == 4)
+    __asm__ volatile ("rep stosl" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+  else
+    __asm__ volatile ("rep stosq" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+}
+
+/* REP MOVS and REP STOS, upwards. They stop between two elements, and the interpreter goes on from there. */
+static uint64_t
+quick_string (VtCore *core, uint32_t exit, uint64_t next)
+{
+  const VtInsn     *insn = vt_block_decoded (core->blocks, insn_of (core, exit));
+  const bool        moves = (insn->op->arg & 15) == VT_STRING_MOVS;
+  const unsigned    size = insn->op->arg >> 4;
+  const VtAccessSet set = vt_mmu_data_set (core);
+  uint64_t *const   rcx = &core->gpr[VT_CPU_RCX];
+  uint64_t *const   rsi = &core->gpr[VT_CPU_RSI], *const rdi = &core->gpr[VT_CPU_RDI];
+  uint64_t          bytes = 0;
+
+  if (core->fast.flags & VT_FLAG_DF)
+    return NO;
+  while (*rcx)
+    {
+      uint8_t *const to = reach (core, set, VT_ACCESS_WRITE, *rdi, size);
+      uint64_t       n = MIN (*rcx, (VT_PAGE - (*rdi & VT_PAGE_OFFSET)) / size);
+      if (to == NULL || bytes > MOST_BYTES || is_awaited (core))
+        return NO;
+      if (moves)
+        {
+          const uint8_t *const from = reach (core, set, VT_ACCESS_READ, *rsi, size);
+          if (from == NULL)
+            return NO;
+          n = MIN (n, (VT_PAGE - (*rsi & VT_PAGE_OFFSET)) / size);
+          move (to, from, size, n);
+          *rsi += n * size;
+        }
+      else
+        fill (to, core->gpr[VT_CPU_RAX], size, n);
+      *rdi += n * size;
+      *rcx -= n;
+      bytes += n * size;
+    }
+  return behind (core, exit);
+}
+
+static bool
+is_quick_string (const VtInsn *insn)
+{
+  const unsigned which = insn->op->arg & 15;
+
+  return insn->op->run == vt_op_string && insn->rep && insn->asize == 8
+         && (which == VT_STRING_STOS || (which == VT_STRING_MOVS && insn->seg < VT_CPU_FS));
+}
+
 VtQuick
 vt_quick_find (const VtInsn *insn)
 {
@@ -298,6 +375,8 @@ vt_quick_find (const VtInsn *insn)
     return insn->osize == 8 ? quick_sysret : NULL;
   if (run == vt_op_iret)
     return insn->op->arg == 8 ? quick_iret : NULL;
+  if (is_quick_string (insn))
+    return quick_string;
   if (run == vt_op_rdtsc)
     return quick_rdtsc;
   if (run == vt_op_verify)
