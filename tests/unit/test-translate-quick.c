@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What translated code calls functions for: the ways into a kernel and out of it, and strings.
+ * What translated code calls functions for: the ways into a kernel and out of it, strings, and bits by number.
  */
 #include "translate-both.h"
 
@@ -311,6 +311,70 @@ test_strings (void)
   both_finish (&both);
 }
 
+/* By themselves; comparisons to where they end, at either condition, and none; each size. The flags go into the sum. */
+#define SCANS(suffix, a, size) \
+  "movl $0x20ff1, %esi\n movl $0x32ff2, %edi\n"                                                     \
+  "lods" suffix "\n movs" suffix "\n addq %rax, %rbx\n stos" suffix "\n"                            \
+  "movl $0x34000, %esi\n movl $0x36000, %edi\n addl %r8d, %edi\n movq %r8, %rcx\n"                 \
+  "cmps" suffix "\n" FLAGS "repe cmps" suffix "\n" FLAGS "movq %r8, %rcx\n repne cmps" suffix "\n" FLAGS \
+  "movzbl %r8b, %eax\n movl $0x30ff3, %edi\n movl $2000, %ecx\n"                                    \
+  "scas" suffix "\n" FLAGS "repne scas" suffix "\n" FLAGS "movq %r8, %rcx\n repe scas" suffix "\n" FLAGS \
+  "movl $0x20000, %esi\n addl %r8d, %esi\n movl $" size ", %ecx\n rep lods" suffix "\n addq %rax, %rbx\n"
+#define FLAGS "pushfq\n popq %rdx\n addq %rdx, %rbx\n addq %rcx, %rbx\n addq %rsi, %rbx\n addq %rdi, %rbx\n rolq $9, %rbx\n"
+CORE_CODE (scans, 64,
+           "movl $500, %r8d\n"
+           "1: " SCANS ("b", "%al", "4500") SCANS ("w", "%ax", "2000") SCANS ("l", "%eax", "1100")
+           SCANS ("q", "%rax", "700")
+           "  movl $0x34000, %esi\n movl $0x34100, %edi\n movl $9, %ecx\n std\n lodsb\n repe cmpsb\n cld\n" FLAGS
+           "  gs lodsq\n addq %rax, %rbx\n .byte 0x67\n lodsb\n addq %rax, %rbx\n"
+           "  decl %r8d\n jns 1b\n hlt\n");
+
+/* A bit of either side of the operand, near and far; locked where it's whole, and over the border of a page. */
+#define BIT(insn, suffix, number) \
+  insn suffix " " number ", 0x21ff8\n" FLAGS insn suffix " " number ", -2(%rdi, %rax, 8)\n" FLAGS
+#define LOCKED(insn, suffix, number) BIT (insn, suffix, number) "lock " BIT (insn, suffix, number)
+#define BITS(suffix, number) \
+  BIT ("bt", suffix, number) LOCKED ("bts", suffix, number) LOCKED ("btr", suffix, number) LOCKED ("btc", suffix, number)
+CORE_CODE (bits, 64,
+           "movl $1200, %r8d\n movabsq $0x9e3779b97f4a7c15, %r10\n movl $0x22000, %edi\n movq %r10, %r9\n"
+           "1: imulq %r10, %r9\n movq %r9, %rsi\n sarq $49, %rsi\n xorl %eax, %eax\n bt $3, %r9d\n adcl $0, %eax\n"
+           "  movq %rsi, %rcx\n btcq $20, %rcx\n movq %rsi, %r11\n btcq $40, %r11\n"
+           BITS ("w", "%cx") BITS ("l", "%r11d") BITS ("q", "%rsi")
+           "  bts %rsi, %gs:0x9000(%rip)\n" FLAGS "decl %r8d\n jns 1b\n hlt\n");
+
+/* @most: of so many instructions, the interpreter does those that go downwards, by 32-bit addresses or over the border
+ * of a page. */
+static void
+run_data (Both *both, unsigned most)
+{
+  for (unsigned k = 0; k < 2; k++)
+    {
+      CoreRig *rig = &both->rig[k];
+      rig->core->seg[VT_CPU_GS].base = 0x19000;
+      for (unsigned i = 0; i < 0x20000; i++)
+        rig->mem[0x20000 + i] = (uint8_t) (i % 251 < 3 ? i : i >> 9);
+      vt_st64 (core_pte (rig, 0x21000), 0x70000 | 7);
+    }
+  const VtTranslateCounts counts = both_run (both);
+  if (!both->rig[TRANSLATED].core->chaos)
+    g_assert_cmpuint (counts.interpreted, <, most);
+  both_finish (both);
+}
+
+static void
+test_scans (void)
+{
+  BOTH (scans, core_rig_long);
+  run_data (&both, 500 * 12);
+}
+
+static void
+test_bits (void)
+{
+  BOTH (bits, core_rig_long);
+  run_data (&both, 100);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -320,5 +384,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/translate-quick/awaited/sysret", code_sysrets, test_awaited);
   g_test_add_data_func ("/translate-quick/awaited/iret", code_irets, test_awaited);
   g_test_add_func ("/translate-quick/strings", test_strings);
+  g_test_add_func ("/translate-quick/scans", test_scans);
+  g_test_add_func ("/translate-quick/bits", test_bits);
   return g_test_run ();
 }

@@ -195,6 +195,9 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
     return !strict && vt_system_kind (g, mode) == VT_KIND_AWAY ? VT_KIND_AWAY : VT_KIND_LAST;
   if (run == vt_op_swapgs || run == vt_op_cli || run == vt_op_sti || run == vt_op_ac || run == vt_op_pushf)
     return vt_system_kind (g, mode);
+  if (run == vt_op_string || (run == vt_op_bit && insn->operand[0].kind == VT_OPERAND_MEM
+                              && insn->operand[1].kind == VT_OPERAND_GPR))
+    return strict ? VT_KIND_INTERPRET : vt_system_kind (g, mode);
   if (run == vt_op_push)
     return push_kind (g);
   if (run == vt_op_pop)
@@ -215,8 +218,6 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
                          || insn->mnemonic == ZYDIS_MNEMONIC_PAUSE;
       return order && insn->n == 0 ? VT_KIND_PLAIN : VT_KIND_NOTHING;
     }
-  if (run == vt_op_string)
-    return strict ? VT_KIND_INTERPRET : vt_system_kind (g, mode);
   if (is_unit (insn) && !vt_unit_examine (&g->zydis, g->operands, &g->use))
     return VT_KIND_INTERPRET;
   for (unsigned i = 0; i < insn->n; i++)

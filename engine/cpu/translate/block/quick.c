@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Instructions of 64-bit mode without leaving translated code: those that every entry to a kernel and every return
- * from it has, and strings. It saves the general registers and the flags and calls one of these functions, while the
+ * System instructions of 64-bit mode that every entry to a kernel and every return from it has, without leaving
+ * translated code: it saves the general registers and the flags and calls one of these functions, while the
  * guest's x87 and vector registers stay in the units. So this file is compiled for general registers alone,
  * and calls nothing that is not inline here, but the engine's counter.
  *
@@ -18,32 +18,13 @@
 #define POPPED \
   (VT_FLAGS_STATUS | VT_FLAG_TF | VT_FLAG_DF | VT_FLAG_NT | VT_FLAG_AC | VT_FLAG_ID | VT_FLAG_IOPL | VT_FLAG_IF)
 
-static uint64_t
-host_address (const VtBlocks *b, uint32_t host)
-{
-  return (uint64_t) (uintptr_t) (b->area.execute + host);
-}
-
-static const VtBlockInsn *
-insn_of (const VtCore *core, uint32_t exit)
-{
-  return vt_block_insn (core->blocks, exit & ((1u << VT_EXIT_SHIFT) - 1));
-}
-
-/* Behind the instruction, in its block. */
-static uint64_t
-behind (const VtCore *core, uint32_t exit)
-{
-  return host_address (core->blocks, insn_of (core, exit)[1].host);
-}
-
 /* Where code of the instruction's mode, but for accesses of @set, goes on at @rip, which is canonical then; or NO. */
 static uint64_t
 elsewhere (const VtCore *core, uint32_t exit, VtAccessSet set, uint64_t rip)
 {
   const VtBlocks *b = core->blocks;
   const unsigned  mode =
-      (vt_block (b, insn_of (core, exit)->block)->mode & ~(VT_MODE_SET | VT_MODE_SINGLE)) | set;
+      (vt_block (b, vt_quick_insn (core, exit)->block)->mode & ~(VT_MODE_SET | VT_MODE_SINGLE)) | set;
 
   for (unsigned i = 0; i < b->n_jump_modes; i++)
     if (b->jump_mode[i] == mode)
@@ -52,13 +33,6 @@ elsewhere (const VtCore *core, uint32_t exit, VtAccessSet set, uint64_t rip)
         return jump->check == -rip ? jump->host : NO;
       }
   return NO;
-}
-
-/* Somebody wants the core, or an event waits for what may change now. */
-static bool
-is_awaited (const VtCore *core)
-{
-  return __atomic_load_n (&core->fast.poll, __ATOMIC_RELAXED) == NULL || core->window;
 }
 
 static uint64_t
@@ -82,15 +56,16 @@ is_odd (const VtCore *core, unsigned cpl, uint64_t flags)
 }
 
 /* @size bytes at @linear, or NULL: the TLB hasn't got them, or they are in two pages. */
-static uint8_t *
-reach (VtCore *core, VtAccessSet set, VtAccessKind kind, uint64_t linear, unsigned size)
+static const uint8_t *
+reach (VtCore *core, VtAccessSet set, uint64_t linear, unsigned size)
 {
   const uint64_t    page = linear & ~VT_PAGE_OFFSET;
-  const VtTlbEntry *entry = &vt_mmu_table (&core->mmu, set, kind)->entry[page / VT_PAGE % VT_TLB_ENTRIES];
+  const VtTlbEntry *entry =
+      &vt_mmu_table (&core->mmu, set, VT_ACCESS_READ)->entry[page / VT_PAGE % VT_TLB_ENTRIES];
 
   if (entry->tag != page || (linear & VT_PAGE_OFFSET) + size > VT_PAGE)
     return NULL;
-  return (uint8_t *) (uintptr_t) (linear + entry->addend);
+  return (const uint8_t *) (uintptr_t) (linear + entry->addend);
 }
 
 /* A segment of the GDT that has been used before. */
@@ -101,7 +76,7 @@ read_segment (VtCore *core, uint16_t selector, VtDescriptor *out)
 
   if ((selector & 0xfffc) == 0 || (selector & 4) || at + 7 > core->gdt_limit)
     return false;
-  const uint8_t *from = reach (core, vt_mmu_system_set (core), VT_ACCESS_READ, core->gdt_base + at, 8);
+  const uint8_t *from = reach (core, vt_mmu_system_set (core), core->gdt_base + at, 8);
   if (from == NULL)
     return false;
   *out = (VtDescriptor){ .raw = vt_ld64 (from), .address = core->gdt_base + at, .selector = selector };
@@ -118,7 +93,7 @@ quick_syscall (VtCore *core, uint32_t exit, uint64_t next)
   const uint16_t selector = (uint16_t) (core->star >> 32);
   const uint64_t to = elsewhere (core, exit, vt_mmu_set_of (core, 0, new_flags), core->lstar);
 
-  if (!(core->efer & VT_EFER_SCE) || is_awaited (core) || to == NO)
+  if (!(core->efer & VT_EFER_SCE) || vt_quick_awaited (core) || to == NO)
     return NO;
   core->gpr[VT_CPU_RCX] = next;
   core->gpr[VT_CPU_R8 + 3] = flags;
@@ -135,7 +110,7 @@ quick_sysret (VtCore *core, uint32_t exit, uint64_t next)
   const uint16_t selector = (uint16_t) (core->star >> 48);
   const uint64_t to = elsewhere (core, exit, VT_SET_USER, rip);
 
-  if (!(core->efer & VT_EFER_SCE) || core->cpl != 0 || is_odd (core, 3, flags) || is_awaited (core)
+  if (!(core->efer & VT_EFER_SCE) || core->cpl != 0 || is_odd (core, 3, flags) || vt_quick_awaited (core)
       || to == NO)
     return NO;
   put_flags (core, flags);
@@ -182,12 +157,12 @@ read_stack (VtCore *core, uint16_t selector, unsigned cpl, VtCpuSegment *out)
 static uint64_t
 quick_iret (VtCore *core, uint32_t exit, uint64_t next)
 {
-  const uint8_t *frame = reach (core, vt_mmu_data_set (core), VT_ACCESS_READ, core->gpr[VT_CPU_RSP], 40);
+  const uint8_t *frame = reach (core, vt_mmu_data_set (core), core->gpr[VT_CPU_RSP], 40);
   VtDescriptor   code;
   VtCpuSegment   ss;
 
   if (frame == NULL || core->cpl != 0 || (core->rflags & VT_FLAG_NT) || core->events.nmi_masked
-      || is_awaited (core))
+      || vt_quick_awaited (core))
     return NO;
   const uint64_t rip = vt_ld64 (frame), sp = vt_ld64 (frame + 24);
   const uint16_t cs = (uint16_t) vt_ld64 (frame + 8);
@@ -223,58 +198,58 @@ quick_verw (VtCore *core, uint32_t exit, uint64_t selector)
   const bool writable = (vt_descriptor_type (&d) & 0xa) == 2 && vt_descriptor_dpl (&d) >= core->cpl
                         && vt_descriptor_dpl (&d) >= (selector & 3);
   core->fast.flags = (core->fast.flags & ~VT_FLAG_ZF) | (writable ? VT_FLAG_ZF : 0);
-  return behind (core, exit);
+  return vt_quick_behind (core, exit);
 }
 
 static uint64_t
 quick_read_control (VtCore *core, uint32_t exit, uint64_t next)
 {
-  const VtInsn  *insn = vt_block_decoded (core->blocks, insn_of (core, exit));
+  const VtInsn  *insn = vt_block_decoded (core->blocks, vt_quick_insn (core, exit));
   const uint64_t value[] = { core->cr0, 0, core->cr2, core->cr3, core->cr4, 0, 0, 0, core->cr8 };
 
   if (core->cpl != 0)
     return NO;
   core->gpr[insn->operand[0].reg] = value[insn->operand[1].reg];
-  return behind (core, exit);
+  return vt_quick_behind (core, exit);
 }
 
 static uint64_t
 quick_read_selector (VtCore *core, uint32_t exit, uint64_t next)
 {
-  const VtInsn *insn = vt_block_decoded (core->blocks, insn_of (core, exit));
+  const VtInsn *insn = vt_block_decoded (core->blocks, vt_quick_insn (core, exit));
 
   vt_core_set_gpr (core, insn->operand[0].reg, insn->operand[0].size, core->seg[insn->operand[1].reg].selector);
-  return behind (core, exit);
+  return vt_quick_behind (core, exit);
 }
 
 static uint64_t
 quick_read_base (VtCore *core, uint32_t exit, uint64_t next)
 {
-  const VtInsn *insn = vt_block_decoded (core->blocks, insn_of (core, exit));
+  const VtInsn *insn = vt_block_decoded (core->blocks, vt_quick_insn (core, exit));
 
   if (!(core->cr4 & VT_CR4_FSGSBASE))
     return NO;
   vt_core_set_gpr (core, insn->operand[0].reg, insn->operand[0].size, core->seg[insn->op->arg].base);
-  return behind (core, exit);
+  return vt_quick_behind (core, exit);
 }
 
 static uint64_t
 quick_write_base (VtCore *core, uint32_t exit, uint64_t next)
 {
-  const VtInsn  *insn = vt_block_decoded (core->blocks, insn_of (core, exit));
+  const VtInsn  *insn = vt_block_decoded (core->blocks, vt_quick_insn (core, exit));
   const uint64_t base = vt_core_gpr (core, insn->operand[0].reg, insn->operand[0].size);
 
   if (!(core->cr4 & VT_CR4_FSGSBASE) || !vt_core_canonical (core, base))
     return NO;
   core->seg[insn->op->arg].base = base;
-  return behind (core, exit);
+  return vt_quick_behind (core, exit);
 }
 
 /* RDTSC, RDTSCP. */
 static uint64_t
 quick_rdtsc (VtCore *core, uint32_t exit, uint64_t next)
 {
-  const VtInsn *insn = vt_block_decoded (core->blocks, insn_of (core, exit));
+  const VtInsn *insn = vt_block_decoded (core->blocks, vt_quick_insn (core, exit));
 
   if (((core->cr4 & VT_CR4_TSD) && core->cpl != 0) || core->ops->tsc == NULL)
     return NO;
@@ -283,85 +258,7 @@ quick_rdtsc (VtCore *core, uint32_t exit, uint64_t next)
   core->gpr[VT_CPU_RDX] = value >> 32;
   if (insn->op->arg)
     core->gpr[VT_CPU_RCX] = (uint32_t) core->tsc_aux;
-  return behind (core, exit);
-}
-
-/* Strings --------------------------------------------------------------------------------------- */
-
-/* What one may cost, in bytes, before somebody else's wish is looked for. */
-#define MOST_BYTES 65536u
-
-static void
-move (uint8_t *to, const uint8_t *from, unsigned size, uint64_t n)
-{
-  if (size == 1)
-    __asm__ volatile ("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-  else if (size == 2)
-    __asm__ volatile ("rep movsw" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-  else if (size == 4)
-    __asm__ volatile ("rep movsl" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-  else
-    __asm__ volatile ("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-}
-
-static void
-fill (uint8_t *to, uint64_t value, unsigned size, uint64_t n)
-{
-  if (size == 1)
-    __asm__ volatile ("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory");
-  else if (size == 2)
-    __asm__ volatile ("rep stosw" : "+D"(to), "+c"(n) : "a"(value) : "memory");
-  else if (size == 4)
-    __asm__ volatile ("rep stosl" : "+D"(to), "+c"(n) : "a"(value) : "memory");
-  else
-    __asm__ volatile ("rep stosq" : "+D"(to), "+c"(n) : "a"(value) : "memory");
-}
-
-/* REP MOVS and REP STOS, upwards. They stop between two elements, and the interpreter goes on from there. */
-static uint64_t
-quick_string (VtCore *core, uint32_t exit, uint64_t next)
-{
-  const VtInsn     *insn = vt_block_decoded (core->blocks, insn_of (core, exit));
-  const bool        moves = (insn->op->arg & 15) == VT_STRING_MOVS;
-  const unsigned    size = insn->op->arg >> 4;
-  const VtAccessSet set = vt_mmu_data_set (core);
-  uint64_t *const   rcx = &core->gpr[VT_CPU_RCX];
-  uint64_t *const   rsi = &core->gpr[VT_CPU_RSI], *const rdi = &core->gpr[VT_CPU_RDI];
-  uint64_t          bytes = 0;
-
-  if (core->fast.flags & VT_FLAG_DF)
-    return NO;
-  while (*rcx)
-    {
-      uint8_t *const to = reach (core, set, VT_ACCESS_WRITE, *rdi, size);
-      uint64_t       n = MIN (*rcx, (VT_PAGE - (*rdi & VT_PAGE_OFFSET)) / size);
-      if (to == NULL || bytes > MOST_BYTES || is_awaited (core))
-        return NO;
-      if (moves)
-        {
-          const uint8_t *const from = reach (core, set, VT_ACCESS_READ, *rsi, size);
-          if (from == NULL)
-            return NO;
-          n = MIN (n, (VT_PAGE - (*rsi & VT_PAGE_OFFSET)) / size);
-          move (to, from, size, n);
-          *rsi += n * size;
-        }
-      else
-        fill (to, core->gpr[VT_CPU_RAX], size, n);
-      *rdi += n * size;
-      *rcx -= n;
-      bytes += n * size;
-    }
-  return behind (core, exit);
-}
-
-static bool
-is_quick_string (const VtInsn *insn)
-{
-  const unsigned which = insn->op->arg & 15;
-
-  return insn->op->run == vt_op_string && insn->rep && insn->asize == 8
-         && (which == VT_STRING_STOS || (which == VT_STRING_MOVS && insn->seg < VT_CPU_FS));
+  return vt_quick_behind (core, exit);
 }
 
 VtQuick
@@ -375,8 +272,6 @@ vt_quick_find (const VtInsn *insn)
     return insn->osize == 8 ? quick_sysret : NULL;
   if (run == vt_op_iret)
     return insn->op->arg == 8 ? quick_iret : NULL;
-  if (is_quick_string (insn))
-    return quick_string;
   if (run == vt_op_rdtsc)
     return quick_rdtsc;
   if (run == vt_op_verify)
@@ -390,6 +285,10 @@ vt_quick_find (const VtInsn *insn)
         return quick_read_control;
       return NULL;
     }
+  if (run == vt_op_string)
+    return insn->asize == 8 && (insn->op->arg & 15) < VT_STRING_INS ? vt_quick_string : NULL;
+  if (run == vt_op_bit)
+    return insn->asize == 8 && insn->operand[0].kind == VT_OPERAND_MEM ? vt_quick_bit : NULL;
   if (run == vt_op_read_base)
     return quick_read_base;
   if (run == vt_op_write_base)

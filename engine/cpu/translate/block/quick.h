@@ -12,8 +12,32 @@
 #define VT_FLAGS_NATIVE (VT_FLAGS_STATUS | VT_FLAG_DF)
 
 /* @exit: VT_EXIT_INSN and the instruction's number. @operand: where the next instruction is, or a selector.
- * Returns: the host address at which it goes on, or 0: nothing has changed, and the interpreter is to do it. */
+ * Returns: the host address at which it goes on, or 0: the interpreter is to do it, or what is left of it. */
 typedef uint64_t (*VtQuick) (VtCore *core, uint32_t exit, uint64_t operand);
+
+static inline const VtBlockInsn *
+vt_quick_insn (const VtCore *core, uint32_t exit)
+{
+  return vt_block_insn (core->blocks, exit & ((1u << VT_EXIT_SHIFT) - 1));
+}
+
+/* The host address behind the instruction, in its block. */
+static inline uint64_t
+vt_quick_behind (const VtCore *core, uint32_t exit)
+{
+  return (uint64_t) (uintptr_t) (core->blocks->area.execute + vt_quick_insn (core, exit)[1].host);
+}
+
+/* Somebody wants the core, or an event waits for what may change now. */
+static inline bool
+vt_quick_awaited (const VtCore *core)
+{
+  return __atomic_load_n (&core->fast.poll, __ATOMIC_RELAXED) == NULL || core->window;
+}
+
+/* quick-data.c: strings, and BT and its kin by the number in a register. */
+uint64_t vt_quick_string (VtCore *core, uint32_t exit, uint64_t next);
+uint64_t vt_quick_bit (VtCore *core, uint32_t exit, uint64_t next);
 
 /* The function for an instruction of 64-bit mode, or NULL. */
 VtQuick vt_quick_find (const VtInsn *insn);
