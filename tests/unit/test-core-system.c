@@ -340,6 +340,7 @@ page_case (bool write, uint64_t pte, uint64_t cr0, uint64_t cr4, uint64_t flags,
       if (i != 0x21)
         *core_pte (&rig, i * 0x1000) &= (uint8_t) ~4;
   rig.core->rflags |= flags;
+  rig.core->pkru = 1u << 2 | 2u << 4;
   if (cpl == 3)
     {
       rig.core->seg[VT_CPU_CS] = core_segment (SEL_USER_CODE64, true, true);
@@ -392,6 +393,23 @@ test_paging (void)
   page_case (true, 0x21000 | 7, 0, VT_CR4_SMAP, ac, 0, -1, 0);
   page_case (true, 0x21000 | 3, 0, VT_CR4_SMAP, 0, 0, -1, 0);
   page_case (true, VT_BIT (51) | 7, 0, 0, 0, 0, -1, 0);
+
+  /* Protection keys (4.6.2, 4.7): of user pages alone, and told whatever else forbids the access. Key 1 is
+   * closed, key 2 can't be written. */
+  const uint64_t pke = VT_CR4_PKE, one = VT_BIT (59), two = VT_BIT (60), three = one | two;
+  page_case (true, 0x21000 | 7 | one, 0, 0, 0, 0, -1, 0);
+  page_case (true, 0x21000 | 7 | one, 0, pke, 0, 0, 0x23, 0x21000);
+  page_case (true, 0x21000 | 7 | one, 0, pke, 0, 3, 0x27, 0x21000);
+  page_case (true, 0x21000 | 3 | one, 0, pke, 0, 0, -1, 0);
+  page_case (true, 0x21000 | 3 | one, 0, pke, 0, 3, 0x07, 0x21000);
+  page_case (true, 0x21000 | 6 | one, 0, pke, 0, 3, 0x06, 0x21000);
+  page_case (true, 0x21000 | 5 | one, 0, pke, 0, 3, 0x27, 0x21000);
+  page_case (true, 0x21000 | 7 | two, 0, pke, 0, 3, 0x27, 0x21000);
+  page_case (true, 0x21000 | 7 | two, 0, pke, 0, 0, -1, 0);
+  page_case (true, 0x21000 | 7 | two, VT_CR0_WP, pke, 0, 0, 0x23, 0x21000);
+  page_case (true, 0x21000 | 5 | two, 0, pke, 0, 3, 0x27, 0x21000);
+  page_case (true, 0x21000 | 7 | two, VT_CR0_WP, pke | VT_CR4_SMAP, 0, 0, 0x23, 0x21000);
+  page_case (true, 0x21000 | 7 | three, VT_CR0_WP, pke, 0, 3, -1, 0);
 }
 
 /* Every kind of paging finds the same byte; and an instruction fetch is refused where it should be. */

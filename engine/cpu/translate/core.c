@@ -107,6 +107,9 @@ vt_core_new (VtSpace *space, const VtCoreOps *ops, void *data)
   if (chaos)
     core->chaos = g_ascii_strtoull (chaos, &rest, 0);
   core->chaos_period = rest && *rest == ':' ? g_ascii_strtoull (rest + 1, NULL, 0) : 32;
+  const char *translate = g_getenv ("VITRINE_TRANSLATE");
+  core->never = g_strcmp0 (translate, "never") == 0;
+  core->strict = g_strcmp0 (translate, "strict") == 0;
   features (core);
   vt_core_changed (core);
   return core;

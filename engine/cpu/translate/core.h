@@ -125,6 +125,8 @@ struct VtCore
   bool         snapshot_taken;
   bool         progress;     /* A repeated instruction has done an iteration. */
   bool         iret;         /* The instruction under way has loaded RF itself. */
+  bool         step;         /* Behind the instruction under way comes a trap for TF: where it was set before it; but
+                              * for SYSCALL and SYSRET, where it is set behind. */
   bool         soft_event;   /* The instruction under way is INT n or one of its kin. */
   uint8_t      soft_kind, soft_vector;
   uint64_t     soft_rip;     /* Of that instruction. */
@@ -162,6 +164,7 @@ struct VtCore
   VtBlocks        *blocks; /* NULL: it has never translated. */
   uint64_t         cr4_mask, xcr0_mask; /* Bits that the guest's CPUID offers. */
   uint8_t          phys_bits; /* MAXPHYADDR. */
+  bool             never;     /* For tests: nothing is translated. */
   bool             strict;    /* For tests: the translator does without its optimizations. To be set before the first block is made. */
   /* For tests, from the environment's VITRINE_CHAOS, a number, or two with a colon between: where the first is
    * not 0, what may happen at any time to a core that translates happens at random (block/chaos.c), of each

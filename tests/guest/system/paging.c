@@ -79,14 +79,6 @@ map (unsigned n, const void *to, uint64_t flags)
       CHECK (trap_cr2 == (address), trap_cr2);                                                     \
     }                                                                                              \
   while (0)
-#define PASSES(code, vector)                                                                       \
-  do                                                                                               \
-    {                                                                                              \
-      unsigned v_ = (code);                                                                        \
-      CHECK (v_ == (vector), v_ << 16 | trap_error);                                               \
-    }                                                                                              \
-  while (0)
-
 static bool
 rights (void)
 {

@@ -20,7 +20,7 @@ enum
 enum
 {
   CODE = 8, DATA = 16, USER_DATA = 0x2b, USER_CODE = 0x33, ABSENT = 0x38, TASK = 0x40, GATE = 0x50,
-  TABLE = 0x60,
+  TABLE = 0x60, SPARE = 0x70,
 };
 
 /* Error codes of page faults (4.7). */
@@ -58,7 +58,7 @@ extern uint64_t system_gdt[16], system_ldt[4];
 
 /* What the last trap was. */
 extern volatile uint64_t trap_vector, trap_error, trap_rip, trap_cs, trap_rflags, trap_rsp, trap_ss,
-    trap_cr2, trap_dr6, trap_rax;
+    trap_cr2, trap_dr6, trap_rax, trap_at; /* The last: where the frame began, at RIP. */
 unsigned trap_run (void (*code) (uint64_t), uint64_t argument);
 unsigned trap_user (uint64_t rip, uint64_t argument, uint64_t rsp, uint64_t rflags);
 
@@ -92,6 +92,22 @@ has_feature (unsigned reg, unsigned bit)
   cpuid (7, 0, r);
   return r[reg] >> bit & 1;
 }
+
+/* A call that is expected to end with a trap, or with none. */
+#define CAUGHT(call, vector, error)                                                                \
+  do                                                                                               \
+    {                                                                                              \
+      unsigned v_ = (call);                                                                        \
+      CHECK (v_ == (vector) && trap_error == (error), (uint64_t) v_ << 32 | trap_error);           \
+    }                                                                                              \
+  while (0)
+#define PASSES(call, vector)                                                                       \
+  do                                                                                               \
+    {                                                                                              \
+      unsigned v_ = (call);                                                                        \
+      CHECK (v_ == (vector), (uint64_t) v_ << 32 | trap_error);                                    \
+    }                                                                                              \
+  while (0)
 
 #define READ_CR(n)                                                                                 \
   ({                                                                                               \

@@ -70,6 +70,7 @@ trapped:
         movq    %rax, trap_rax
         popq    trap_vector
         popq    trap_error
+        movq    %rsp, trap_at
 trap_frame:
         popq    trap_rip
         popq    trap_cs
@@ -95,7 +96,7 @@ trap_back:
         .section .bss
         .align  8
         .globl  trap_vector, trap_error, trap_rip, trap_cs, trap_rflags, trap_rsp, trap_ss, trap_cr2
-        .globl  trap_dr6, trap_rax, trap_armed, trap_stack
+        .globl  trap_dr6, trap_rax, trap_at, trap_armed, trap_stack
         .macro  variable name
 \name:  .skip   8
         .endm
@@ -109,6 +110,7 @@ trap_back:
         variable trap_cr2
         variable trap_dr6
         variable trap_rax
+        variable trap_at
         variable trap_armed
         variable trap_stack
 

@@ -384,6 +384,8 @@ loop (Run *run)
 bool
 vt_translate_available (VtCore *core)
 {
+  if (core->never)
+    return false;
   if (core->blocks == NULL)
     {
       core->blocks = vt_blocks_new (core);

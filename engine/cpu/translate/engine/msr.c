@@ -10,6 +10,8 @@ typedef enum
 {
   KEPT,     /* Any value. */
   TYPED,    /* Memory types in all bytes: 0, 1, 4, 5 or 6. */
+  DEFAULT,  /* IA32_MTRR_DEF_TYPE (11.11.2.1): type, and two bits that switch. */
+  RANGE,    /* IA32_MTRR_PHYSBASEn: address and type; PHYSMASKn, which are odd: address and valid (11.11.2.3). */
   CONSTANT, /* Writes are ignored. */
   FIXED,    /* Writes raise #GP. */
 } How;
@@ -34,11 +36,11 @@ static const struct
   { 0x199, 0x199, KEPT, 0 },                 /* IA32_PERF_CTL */
   { 0x1a0, 0x1a0, KEPT, 0x1801 },            /* IA32_MISC_ENABLE: fast strings, no BTS, no PEBS. */
   { 0x1d9, 0x1d9, CONSTANT, 0 },             /* IA32_DEBUGCTL */
-  { 0x200, 0x20f, KEPT, 0 },                 /* IA32_MTRR_PHYSBASE0 … PHYSMASK7 */
+  { 0x200, 0x20f, RANGE, 0 },                /* IA32_MTRR_PHYSBASE0 … PHYSMASK7 */
   { 0x250, 0x250, TYPED, 0 },                /* IA32_MTRR_FIX64K_00000 */
   { 0x258, 0x259, TYPED, 0 },                /* … FIX16K */
   { 0x268, 0x26f, TYPED, 0 },                /* … FIX4K */
-  { 0x2ff, 0x2ff, KEPT, 0 },                 /* IA32_MTRR_DEF_TYPE */
+  { 0x2ff, 0x2ff, DEFAULT, 0 },                /* IA32_MTRR_DEF_TYPE */
   { 0x606, 0x606, FIXED, 0 },                /* MSR_RAPL_POWER_UNIT */
   { 0xda0, 0xda0, FIXED, 0 },                /* IA32_XSS: no supervisor state. See write. */
   { 0xc0010010, 0xc0010010, CONSTANT, 0 },   /* SYSCFG */
@@ -131,6 +133,25 @@ memory_types_ok (uint64_t value)
   return true;
 }
 
+/* Whether nothing that is reserved is set. */
+static bool
+value_ok (const VtCore *core, uint32_t index, How how, uint64_t value)
+{
+  const uint64_t address = (VT_BIT (core->phys_bits) - 1) & ~VT_PAGE_OFFSET;
+
+  switch (how)
+    {
+    case TYPED:
+      return memory_types_ok (value);
+    case DEFAULT:
+      return (value & ~UINT64_C (0xcff)) == 0 && memory_types_ok (value & 0xff);
+    case RANGE:
+      return (value & ~(address | (index & 1 ? 0x800 : 0xff))) == 0 && (index & 1 || memory_types_ok (value & 0xff));
+    default:
+      return true;
+    }
+}
+
 static bool
 apic_write (VtSoftCpu *cpu, uint32_t index, uint64_t value)
 {
@@ -161,18 +182,15 @@ vt_soft_msr_write (VtSoftCpu *cpu, uint32_t index, uint64_t value)
     }
   switch (how)
     {
-    case TYPED:
-      if (!memory_types_ok (value))
+    case CONSTANT:
+      return true;
+    case FIXED:
+      return value == *kept;
+    default:
+      if (!value_ok (cpu->core, index, how, value))
         return false;
       *kept = value;
       return true;
-    case KEPT:
-      *kept = value;
-      return true;
-    case CONSTANT:
-      return true;
-    default:
-      return value == *kept;
     }
 }
 
@@ -185,6 +203,12 @@ compare_index (const void *a, const void *b)
   return x < y ? -1 : x > y;
 }
 
+static bool
+is_kept (How how)
+{
+  return how != CONSTANT && how != FIXED;
+}
+
 void
 vt_soft_msr_get (VtSoftCpu *cpu, VtCpuState *state)
 {
@@ -194,7 +218,7 @@ vt_soft_msr_get (VtSoftCpu *cpu, VtCpuState *state)
   for (unsigned i = 0; i < G_N_ELEMENTS (cores); i++)
     state->msr[state->n_msrs++] = (VtCpuMsr){ .index = cores[i] };
   for (unsigned i = 0; i < G_N_ELEMENTS (table); i++)
-    if (table[i].how == KEPT || table[i].how == TYPED)
+    if (is_kept (table[i].how))
       for (uint32_t index = table[i].first; index <= table[i].last; index++)
         state->msr[state->n_msrs++] = (VtCpuMsr){ .index = index, .value = *find (cpu, index, &how) };
   qsort (state->msr, state->n_msrs, sizeof state->msr[0], compare_index);
@@ -212,7 +236,7 @@ vt_soft_msr_set (VtSoftCpu *cpu, const VtCpuState *state)
 
       for (unsigned c = 0; c < G_N_ELEMENTS (cores); c++)
         is_core |= cores[c] == msr->index;
-      if (kept && (how == KEPT || how == TYPED))
+      if (kept && is_kept (how))
         *kept = msr->value;
       else if (!kept && !is_core)
         vt_trace ("cpu", "MSR 0x%x is not there; it is left alone", msr->index);

@@ -313,7 +313,6 @@ vt_op_mov_debug (VtCore *core, const VtInsn *insn)
     vt_core_ud (core);
   if (core->dr7 & VT_DR7_GD)
     {
-      core->dr7 &= ~VT_DR7_GD;
       core->dr6 |= VT_DR6_BD;
       vt_core_raise (core, VT_EXC_DB, 0);
     }
@@ -360,6 +359,8 @@ vt_op_invpcid (VtCore *core, const VtInsn *insn)
   vt_mmu_read (core, vt_insn_linear (core, insn, 0, 16, VT_ACCESS_READ), descriptor, 16,
                VT_ACCESS_READ, vt_mmu_data_set (core));
   if (type > 3 || vt_ld64 (descriptor) >> 12)
+    vt_core_gp (core, 0);
+  if (type <= 1 && !(core->cr4 & VT_CR4_PCIDE) && vt_ld64 (descriptor))
     vt_core_gp (core, 0);
   if (type == 0 && !vt_core_canonical (core, vt_ld64 (descriptor + 8)))
     vt_core_gp (core, 0);

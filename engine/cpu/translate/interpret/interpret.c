@@ -24,19 +24,23 @@ typedef struct
   const VtInsn *insn; /* NULL: whatever is at RIP. */
   uint64_t budget, done;
   bool     trap; /* A #DB is due behind the instruction, for a single step or a breakpoint on data. */
-  bool     step;
 } Run;
 
 /* A breakpoint on execution is a fault: it comes before its instruction, unless RF says that it has. */
 static void
 stop_before (VtCore *core)
 {
+  /* What a load of SS has met is still to be told (6.8.3). */
+  const uint8_t held = core->shadow & 1 ? core->debug_hits : 0;
+
   core->debug_hits = 0;
-  if (core->rflags & VT_FLAG_RF)
-    return;
-  vt_debug_look (core, vt_mmu_wrap (core, core->seg[VT_CPU_CS].base + core->rip), 1, VT_ACCESS_FETCH);
+  if (!(core->rflags & VT_FLAG_RF))
+    vt_debug_look (core, vt_mmu_wrap (core, core->seg[VT_CPU_CS].base + core->rip), 1, VT_ACCESS_FETCH);
   if (core->debug_hits == 0)
-    return;
+    {
+      core->debug_hits = held;
+      return;
+    }
   core->dr6 = (core->dr6 & ~UINT64_C (0xf)) | core->debug_hits;
   core->debug_hits = 0;
   vt_core_raise (core, VT_EXC_DB, 0);
@@ -45,7 +49,6 @@ stop_before (VtCore *core)
 static void
 one (VtCore *core, Run *run)
 {
-  const bool    step = (core->rflags & VT_FLAG_TF) != 0;
   const VtInsn *insn = run->insn;
 
   if (G_UNLIKELY (vt_core_watches (core)))
@@ -63,6 +66,7 @@ one (VtCore *core, Run *run)
   core->new_shadow = 0;
   core->iret = false;
   core->progress = false;
+  core->step = (core->rflags & VT_FLAG_TF) != 0;
   insn->op->run (core, insn);
 
   core->snapshot_taken = false;
@@ -72,8 +76,7 @@ one (VtCore *core, Run *run)
     core->rflags &= ~VT_FLAG_RF;
   run->done++;
   /* MOV SS holds the trap back for one instruction. */
-  run->trap = (step || core->debug_hits) && !(core->shadow & 1) && !core->soft_event;
-  run->step = step;
+  run->trap = (core->step || core->debug_hits) && !(core->shadow & 1) && !core->soft_event;
 }
 
 static void
@@ -104,7 +107,7 @@ deliver_after (VtCore *core, const Run *run, uint64_t back)
   if (run->trap)
     {
       const VtEvent event = { .kind = VT_EVENT_TRAP, .vector = VT_EXC_DB, .rip = core->rip };
-      if (run->step)
+      if (core->step)
         core->dr6 |= VT_DR6_BS;
       if (core->debug_hits)
         core->dr6 = (core->dr6 & ~UINT64_C (0xf)) | core->debug_hits;

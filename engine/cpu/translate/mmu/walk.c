@@ -187,38 +187,33 @@ path_find (VtCore *core, uint64_t linear, Path *path)
   return path_64 (core, (uint32_t) linear, pointer & ((VT_BIT (52) - 1) & ~VT_PAGE_OFFSET), 2, path);
 }
 
-/* SDM volume 3, 4.6: rights by mode, and protection keys (4.6.2). Returns: error bits, or 0 and @*ok. */
-static uint32_t
-check (const VtCore *core, const Path *path, VtAccessKind kind, VtAccessSet set, bool *ok)
+/* 4.6.2: whether the page's protection key forbids the access, as its error code tells whatever else does. */
+static bool
+is_locked (const VtCore *core, const Path *path, VtAccessKind kind, VtAccessSet set)
+{
+  const uint32_t key = core->pkru >> (path->leaf >> 59 & 15) * 2 & 3;
+
+  if (kind == VT_ACCESS_FETCH || !(path->rights & US) || !core->long_mode || !(core->cr4 & VT_CR4_PKE))
+    return false;
+  return (key & 1)
+         || ((key & 2) && kind == VT_ACCESS_WRITE && (set == VT_SET_USER || (core->cr0 & VT_CR0_WP)));
+}
+
+/* SDM volume 3, 4.6: rights by mode. */
+static bool
+is_allowed (const VtCore *core, const Path *path, VtAccessKind kind, VtAccessSet set)
 {
   const bool user_page = (path->rights & US) != 0;
   const bool user = set == VT_SET_USER;
 
-  *ok = false;
   if (user && !user_page)
-    return 0;
+    return false;
   if (kind == VT_ACCESS_FETCH)
-    {
-      if ((path->rights & XD) && (core->efer & VT_EFER_NXE))
-        return 0;
-      if (!user && user_page && (core->cr4 & VT_CR4_SMEP))
-        return 0;
-      *ok = true;
-      return 0;
-    }
+    return !((path->rights & XD) && (core->efer & VT_EFER_NXE))
+           && !(!user && user_page && (core->cr4 & VT_CR4_SMEP));
   if (!user && user_page && set == VT_SET_KERNEL_AC && (core->cr4 & VT_CR4_SMAP))
-    return 0;
-  if (kind == VT_ACCESS_WRITE && !(path->rights & RW) && (user || (core->cr0 & VT_CR0_WP)))
-    return 0;
-  if (user_page && core->long_mode && (core->cr4 & VT_CR4_PKE))
-    {
-      const uint32_t key = core->pkru >> (path->leaf >> 59 & 15) * 2 & 3;
-      if ((key & 1)
-          || ((key & 2) && kind == VT_ACCESS_WRITE && (user || (core->cr0 & VT_CR0_WP))))
-        return VT_PF_KEY;
-    }
-  *ok = true;
-  return 0;
+    return false;
+  return kind != VT_ACCESS_WRITE || (path->rights & RW) || (!user && !(core->cr0 & VT_CR0_WP));
 }
 
 static bool
@@ -256,7 +251,11 @@ vt_mmu_walk (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, 
       uint32_t      bits = end == PATH_RESERVED ? VT_PF_RESERVED | VT_PF_PRESENT : 0;
 
       if (end == PATH_OK)
-        bits = VT_PF_PRESENT | check (core, &path, kind, set, &ok);
+        {
+          const bool locked = is_locked (core, &path, kind, set);
+          bits = VT_PF_PRESENT | (locked ? VT_PF_KEY : 0);
+          ok = !locked && is_allowed (core, &path, kind, set);
+        }
       if (!ok)
         {
           *error = bits | (kind == VT_ACCESS_WRITE ? VT_PF_WRITE : 0)

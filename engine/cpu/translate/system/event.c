@@ -182,12 +182,18 @@ deliver_cb (VtCore *core, void *data)
   const VtEvent *event = data;
 
   vt_core_snapshot (core);
+  /* A fault's handler returns to the instruction, which then ignores its breakpoint (17.3.1.1). */
+  if (event->kind == VT_EVENT_FAULT && event->vector != VT_EXC_DB && event->vector != VT_EXC_DF)
+    core->rflags |= VT_FLAG_RF;
   core->ext = event->kind != VT_EVENT_SOFTWARE;
   if (core->cr0 & VT_CR0_PE)
     deliver_protected (core, event);
   else
     deliver_real (core, event);
   core->snapshot_taken = false;
+  /* So that a debugger may use what it keeps from others (17.2.4). */
+  if (event->vector == VT_EXC_DB && event->kind != VT_EVENT_SOFTWARE && event->kind != VT_EVENT_EXTERNAL)
+    core->dr7 &= ~VT_DR7_GD;
 }
 
 /* SDM volume 3, table 6-5. */
@@ -246,10 +252,6 @@ vt_event_deliver (VtCore *core, const VtEvent *first)
    * is for certainty. */
   for (unsigned turns = 0; turns < 8; turns++)
     {
-      const uint64_t flags = core->rflags;
-      /* A fault's handler returns to the instruction, which then ignores its breakpoint (17.3.1.1). */
-      if (event.kind == VT_EVENT_FAULT && event.vector != VT_EXC_DB && event.vector != VT_EXC_DF)
-        core->rflags |= VT_FLAG_RF;
       const int how = vt_core_try (core, deliver_cb, &event);
       core->ext = 0;
       if (how == VT_CATCH_NONE)
@@ -257,7 +259,6 @@ vt_event_deliver (VtCore *core, const VtEvent *first)
           core->shadow = 0;
           return VT_STEP_DONE;
         }
-      core->rflags = flags;
       if (how == VT_CATCH_DECLINE)
         return VT_STEP_DECLINED;
 

@@ -62,7 +62,7 @@ read_call_gate (VtCore *core, VtDescriptor *gate, bool jump, VtDescriptor *code)
   if (core->long_mode)
     {
       vt_descriptor_read (core, gate->selector, true, VT_EXC_GP, gate);
-      if (gate->high >> 40 & 0x1f)
+      if (vt_descriptor_high_type (gate))
         vt_core_gp (core, error);
       rip |= gate->high << 32;
     }

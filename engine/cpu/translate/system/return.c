@@ -260,6 +260,7 @@ vt_syscall (VtCore *core, uint64_t next)
   core->gpr[VT_CPU_R8 + 3] = core->rflags & ~VT_FLAG_RF;
   core->rip = target;
   core->rflags = (core->rflags & ~(core->fmask | VT_FLAG_RF)) | VT_FLAG_FIXED;
+  core->step = (core->rflags & VT_FLAG_TF) != 0;
   vt_enter_flat (core, selector, (uint16_t) (selector + 8), 0, true);
   vt_core_changed (core);
 }
@@ -288,6 +289,9 @@ vt_sysret (VtCore *core, unsigned size)
     }
   if (core->long_mode)
     core->rflags = (flags & VT_FLAGS_ALL & ~(VT_FLAG_RF | VT_FLAG_VM)) | VT_FLAG_FIXED;
+  /* Unlike IRET, it is followed by the trap that the flags which it loads ask for. */
+  if (core->long_mode)
+    core->step = (core->rflags & VT_FLAG_TF) != 0;
   else
     core->rflags |= VT_FLAG_IF;
   vt_core_changed (core);

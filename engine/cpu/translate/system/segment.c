@@ -208,7 +208,7 @@ vt_load_ldt (VtCore *core, uint16_t selector)
   if (selector & 4)
     vt_core_gp (core, vt_selector_error (core, selector));
   vt_descriptor_read (core, selector, core->long_mode, VT_EXC_GP, &d);
-  if (vt_descriptor_is_segment (&d) || vt_descriptor_type (&d) != VT_TYPE_LDT)
+  if (vt_descriptor_is_segment (&d) || vt_descriptor_type (&d) != VT_TYPE_LDT || vt_descriptor_high_type (&d))
     vt_core_gp (core, vt_selector_error (core, selector));
   if (!vt_descriptor_present (&d))
     vt_core_raise (core, VT_EXC_NP, vt_selector_error (core, selector));
@@ -229,7 +229,7 @@ vt_load_tr (VtCore *core, uint16_t selector)
     vt_core_gp (core, vt_selector_error (core, selector));
   vt_descriptor_read (core, selector, core->long_mode, VT_EXC_GP, &d);
   const unsigned type = vt_descriptor_type (&d);
-  if (vt_descriptor_is_segment (&d)
+  if (vt_descriptor_is_segment (&d) || vt_descriptor_high_type (&d)
       || !(type == VT_TYPE_TSS || (type == VT_TYPE_TSS16 && !core->long_mode)))
     vt_core_gp (core, vt_selector_error (core, selector));
   if (!vt_descriptor_present (&d))

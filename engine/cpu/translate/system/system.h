@@ -108,6 +108,13 @@ vt_descriptor_segment (const VtDescriptor *d)
   return seg;
 }
 
+/* Bits 44:40 of the upper half of one of 16 bytes: anything but 0 is an error. */
+static inline unsigned
+vt_descriptor_high_type (const VtDescriptor *d)
+{
+  return d->high >> 40 & 0x1f;
+}
+
 /* MOV or POP to ES, SS, DS, FS or GS in the present mode. */
 void vt_seg_load (VtCore *core, unsigned seg, uint16_t selector);
 /* As real and virtual 8086 mode load a segment register. CS too. */

@@ -86,12 +86,10 @@ load_descriptors (VtCore *core)
 
   if (core->rflags & VT_FLAG_VM)
     {
-      core->cpl = 3;
       for (unsigned i = VT_CPU_ES; i <= VT_CPU_GS; i++)
         vt_seg_load_real (core, i, core->seg[i].selector);
       return;
     }
-  core->cpl = cs & 3;
   if ((cs & 0xfffc) == 0)
     vt_core_raise (core, VT_EXC_TS, vt_selector_error (core, cs));
   vt_descriptor_read (core, cs, false, VT_EXC_TS, &d);
@@ -209,13 +207,13 @@ vt_task_switch (VtCore *core, uint16_t selector, VtTaskSwitch how, uint64_t next
   core->rip = rip;
   core->rflags = (new_flags & VT_FLAGS_ALL) | VT_FLAG_FIXED;
   core->dr7 &= ~UINT64_C (0x155); /* The local breakpoints. */
-  if (core->cr0 & VT_CR0_PG && from->cr3)
-    {
-      core->cr3 = cr3;
-      vt_mmu_flush_local (&core->mmu);
-    }
   /* The switch is done: a fault now does not bring the old task back. */
   core->snapshot_taken = false;
+  core->iret = true; /* RF is the new task's. */
+  core->cpl = core->rflags & VT_FLAG_VM ? 3 : core->seg[VT_CPU_CS].selector & 3;
+  vt_core_changed (core);
+  if ((core->cr0 & VT_CR0_PG) && from->cr3)
+    vt_core_set_cr3 (core, cr3);
   load_ldt (core, ldt);
   load_descriptors (core);
   vt_core_changed (core);

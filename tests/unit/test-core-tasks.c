@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Task switches by hardware, and what they are refused for (SDM volume 3, 7.3): interpreted, and translated with and
+ * without optimizations. Faults are taken by a task too, since the one that fails may have no stack.
+ */
+#include "core-rig.h"
+#include "cpu/translate/block/translate.h"
+
+#define LABEL(name) ".globl " #name "\n" #name ":\n"
+
+enum
+{
+  A = SEL_TSS, /* The task that the test begins in, */
+  B = 72,      /* the one that it goes to, */
+  F = 80,      /* and the one that takes faults. */
+  TO_B = 88,   /* A task gate. */
+  TABLE = 96,
+  ODD = 104,   /* What a test wants. */
+};
+
+#define TSS_A 0x4000u
+#define TSS_B 0x4100u
+#define TSS_F 0x4200u
+
+/* Of a TSS of 32 bits (figure 7-2). */
+enum
+{
+  LINK = 0, SP0 = 4, CR3 = 28, EIP = 32, EFLAGS = 36, EAX = 40, ESP = 56, ESI = 64, ES = 72, CS = 76, SS = 80,
+  DS = 84, FS = 88, GS = 92, LDT = 96, TRAP = 100,
+};
+
+#define B_EIP 0x2000u /* Where the other task begins: HLT, but for what a test puts there. */
+
+static const struct
+{
+  const char *name;
+  bool        translated, strict;
+} kinds[] = { { "interpreted", false, false }, { "strict", true, true }, { "optimized", true, false } };
+
+static void
+run (CoreRig *rig, unsigned kind)
+{
+  VtStep step;
+
+  if (!kinds[kind].translated)
+    {
+      core_rig_run (rig);
+      return;
+    }
+  while ((step = vt_translate (rig->core, CORE_STEPS, NULL)) == VT_STEP_DONE)
+    ;
+  g_assert_cmpint (step, ==, VT_STEP_HALTED);
+}
+
+static void
+put_task (CoreRig *rig, unsigned selector, uint32_t base, uint32_t eip, uint32_t esp)
+{
+  core_gdt (rig, selector, base, 0x67, 0x89, 0);
+  vt_st32 (rig->mem + base + EIP, eip);
+  vt_st32 (rig->mem + base + EFLAGS, 2);
+  vt_st32 (rig->mem + base + ESP, esp);
+  for (unsigned at = ES; at <= GS; at += 4)
+    vt_st16 (rig->mem + base + at, at == CS ? SEL_CODE : SEL_DATA);
+}
+
+CORE_CODE (fault, 32, LABEL (fault_error) "popl %eax\n movl %eax, 0x3000\n" LABEL (fault_none) "movl $1, 0x3004\n hlt\n");
+extern const uint8_t fault_error[], fault_none[];
+
+static void
+rig_init (CoreRig *rig, unsigned kind, const uint8_t *code, const uint8_t *end)
+{
+  core_rig_init (rig);
+  rig->core->strict = kinds[kind].strict;
+  memcpy (rig->mem + 0x1000, code, (size_t) (end - code));
+  memcpy (rig->mem + 0x1800, code_fault, (size_t) (code_fault_end - code_fault));
+  rig->mem[B_EIP] = 0xf4;
+  core_rig_flat (rig, 0x1000);
+  put_task (rig, A, TSS_A, 0, 0);
+  put_task (rig, B, TSS_B, B_EIP, 0x7800);
+  put_task (rig, F, TSS_F, 0x1800 + (uint32_t) (fault_error - code_fault), 0x7000);
+  core_gate_at (rig, CORE_GDT + TO_B, B, 0, 0xe5);
+  core_gate (rig, 0x41, B, 0, 0xe5, 0);
+  for (unsigned vector = VT_EXC_TS; vector <= VT_EXC_GP; vector++)
+    core_gate (rig, vector, F, 0, 0x85, 0);
+  vt_st32 (rig->mem + 0x3000, 0xffffffff);
+}
+
+#define RIG(name)                                                                                  \
+  const unsigned kind = GPOINTER_TO_UINT (data);                                                   \
+  CoreRig        rig_, *rig = &rig_;                                                               \
+  rig_init (rig, kind, code_##name, code_##name##_end)
+
+static bool
+is_busy (CoreRig *rig, unsigned selector)
+{
+  return (rig->mem[CORE_GDT + selector + 5] & 2) != 0;
+}
+
+static uint32_t
+of (CoreRig *rig, uint32_t tss, unsigned at)
+{
+  return vt_ld32 (rig->mem + tss + at);
+}
+
+/* The ways ---------------------------------------------------------------------------------------------- */
+
+CORE_CODE (jump, 32, "movw $56, %ax\n ltr %ax\n movl $0x77, %esi\n movl $0x88, %eax\n stc\n ljmp $72, $0\n hlt\n");
+CORE_CODE (call, 32, "movw $56, %ax\n ltr %ax\n lcall $88, $0\n movl $5, 0x3008\n hlt\n");
+CORE_CODE (soft, 32, "movw $56, %ax\n ltr %ax\n int $0x41\n movl $5, 0x3008\n hlt\n");
+CORE_CODE (back, 32, "iretl\n movl $6, 0x300c\n iretl\n");
+
+/* JMP: the old task is kept and no longer busy, the new one is, and knows of no other. */
+static void
+test_jump (gconstpointer data)
+{
+  RIG (jump);
+  vt_st32 (rig->mem + TSS_B + ESI, 0x99);
+  vt_st32 (rig->mem + TSS_B + EFLAGS, 0x200002 | VT_FLAG_OF);
+  vt_st32 (rig->mem + TSS_B + LINK, 0x1234);
+  vt_st32 (rig->mem + TSS_A + CR3, 0x5678);
+  rig->core->dr7 = 0x7ff;
+  run (rig, kind);
+  g_assert_cmphex (rig->core->rip, ==, B_EIP + 1);
+  g_assert_cmphex (rig->core->gpr[VT_CPU_RSI], ==, 0x99);
+  g_assert_cmphex (rig->core->gpr[VT_CPU_RSP], ==, 0x7800);
+  g_assert_cmphex (rig->core->rflags, ==, 0x200002 | VT_FLAG_OF);
+  g_assert_cmphex (rig->core->seg[VT_CPU_TR].selector, ==, B);
+  g_assert_cmphex (rig->core->seg[VT_CPU_TR].base, ==, TSS_B);
+  g_assert_true (rig->core->cr0 & VT_CR0_TS);
+  g_assert_cmphex (rig->core->dr7, ==, 0x6aa); /* Breakpoints of the old task alone. */
+  g_assert_false (is_busy (rig, A));
+  g_assert_true (is_busy (rig, B));
+  g_assert_cmphex (of (rig, TSS_A, ESI), ==, 0x77);
+  g_assert_cmphex (of (rig, TSS_A, EAX), ==, 0x88);
+  g_assert_cmphex (of (rig, TSS_A, ESP), ==, 0x8000);
+  g_assert_cmphex (of (rig, TSS_A, EIP), ==, 0x1000 + 7 + 5 + 5 + 1 + 7);
+  g_assert_cmphex (of (rig, TSS_A, EFLAGS), ==, 3);
+  g_assert_cmphex (of (rig, TSS_A, CS), ==, SEL_CODE);
+  g_assert_cmphex (of (rig, TSS_A, GS), ==, SEL_DATA);
+  g_assert_cmphex (of (rig, TSS_A, CR3), ==, 0x5678); /* It is not written. */
+  g_assert_cmphex (of (rig, TSS_B, LINK) & 0xffff, ==, 0x1234);
+  core_rig_finish (rig);
+}
+
+/* CALL and an interrupt through task gates, and IRET back: NT, the link, and who is busy. */
+static void
+nested (CoreRig *rig, unsigned kind)
+{
+  memcpy (rig->mem + B_EIP, code_back, (size_t) (code_back_end - code_back));
+  run (rig, kind);
+  g_assert_cmphex (vt_ld32 (rig->mem + 0x3008), ==, 5);
+  g_assert_cmphex (rig->core->seg[VT_CPU_TR].selector, ==, A);
+  g_assert_true (is_busy (rig, A));
+  g_assert_false (is_busy (rig, B));
+  g_assert_cmphex (of (rig, TSS_B, LINK) & 0xffff, ==, A);
+  g_assert_cmphex (of (rig, TSS_B, EIP), ==, B_EIP + 1); /* Behind its IRET. */
+  g_assert_cmphex (of (rig, TSS_B, EFLAGS) & VT_FLAG_NT, ==, 0);
+  g_assert_cmphex (rig->core->rflags & VT_FLAG_NT, ==, 0);
+  core_rig_finish (rig);
+}
+
+static void
+test_call (gconstpointer data)
+{
+  RIG (call);
+  nested (rig, kind);
+}
+
+static void
+test_interrupt (gconstpointer data)
+{
+  RIG (soft);
+  nested (rig, kind);
+}
+
+/* While it is away, both are busy, and NT is set. */
+static void
+test_within (gconstpointer data)
+{
+  RIG (call);
+  run (rig, kind);
+  g_assert_cmphex (rig->core->rip, ==, B_EIP + 1);
+  g_assert_true (is_busy (rig, A) && is_busy (rig, B));
+  g_assert_true (rig->core->rflags & VT_FLAG_NT);
+  g_assert_cmphex (of (rig, TSS_A, EFLAGS) & VT_FLAG_NT, ==, 0);
+  core_rig_finish (rig);
+}
+
+/* A TSS of 16 bits (figure 7-10): to it, and what it is kept in. */
+CORE_CODE (narrow, 32, "movw $56, %ax\n ltr %ax\n ljmp $72, $0\n");
+CORE_CODE (to_wide, 32, "movl $0x12345678, %ebx\n ljmp $80, $0\n");
+
+static void
+test_narrow (gconstpointer data)
+{
+  RIG (narrow);
+  memset (rig->mem + TSS_B, 0, 0x68);
+  core_gdt (rig, B, TSS_B, 43, 0x81, 0);
+  vt_st16 (rig->mem + TSS_B + 14, B_EIP);
+  vt_st16 (rig->mem + TSS_B + 16, 2 | VT_FLAG_DF);
+  vt_st16 (rig->mem + TSS_B + 20, 0x4321); /* CX */
+  vt_st16 (rig->mem + TSS_B + 26, 0x7800); /* SP */
+  for (unsigned i = 0; i < 4; i++)
+    vt_st16 (rig->mem + TSS_B + 34 + 2 * i, i == 1 ? SEL_CODE : SEL_DATA);
+  memcpy (rig->mem + B_EIP, code_to_wide, (size_t) (code_to_wide_end - code_to_wide));
+  vt_st32 (rig->mem + TSS_F + EIP, 0x1800 + (uint32_t) (fault_none - code_fault));
+  run (rig, kind);
+  g_assert_cmphex (rig->core->seg[VT_CPU_TR].selector, ==, F);
+  g_assert_false (is_busy (rig, A) || is_busy (rig, B));
+  g_assert_cmphex (vt_ld16 (rig->mem + TSS_B + 14), ==, B_EIP + 12);
+  g_assert_cmphex (vt_ld16 (rig->mem + TSS_B + 16), ==, 2 | VT_FLAG_DF);
+  g_assert_cmphex (vt_ld16 (rig->mem + TSS_B + 20), ==, 0x4321);
+  g_assert_cmphex (vt_ld16 (rig->mem + TSS_B + 24), ==, 0x5678);
+  g_assert_cmphex (vt_ld16 (rig->mem + TSS_B + 34), ==, SEL_DATA);
+  g_assert_cmphex (vt_ld16 (rig->mem + TSS_B + 44), ==, 0); /* Nothing behind its end. */
+  core_rig_finish (rig);
+}
+
+/* Debugging: the T bit (17.3.1.5), with the first instruction still to come; RF of the new task. */
+static void
+test_trap (gconstpointer data)
+{
+  RIG (jump);
+  vt_st16 (rig->mem + TSS_B + TRAP, 1);
+  core_gate (rig, VT_EXC_DB, SEL_CODE, 0x1800 + (uint32_t) (fault_none - code_fault), 0x8e, 0);
+  run (rig, kind);
+  g_assert_cmphex (vt_ld32 (rig->mem + 0x3004), ==, 1);
+  g_assert_cmphex (rig->core->dr6 & 0xe00f, ==, VT_DR6_BT);
+  g_assert_cmphex (vt_ld32 (rig->mem + 0x7800 - 12), ==, B_EIP);
+  core_rig_finish (rig);
+}
+
+static void
+test_resume (gconstpointer data)
+{
+  for (unsigned rf = 0; rf < 2; rf++)
+    {
+      RIG (jump);
+      core_gate (rig, VT_EXC_DB, SEL_CODE, 0x1800 + (uint32_t) (fault_none - code_fault), 0x8e, 0);
+      vt_st32 (rig->mem + TSS_B + EFLAGS, rf ? 2 | VT_FLAG_RF : 2);
+      rig->core->dr[0] = B_EIP;
+      rig->core->dr7 = 0x402;
+      run (rig, kind);
+      g_assert_cmphex (vt_ld32 (rig->mem + 0x3004), ==, !rf);
+      core_rig_finish (rig);
+    }
+}
+
+/* Paging: PAE's pointers are loaded with CR3 (4.4.1). */
+static void
+test_pae (gconstpointer data)
+{
+  for (unsigned bad = 0; bad < 2; bad++)
+    {
+      RIG (jump);
+      VtCore *core = rig->core;
+      /* Two worlds; 0x200000 is there once itself and once the page at 0. */
+      for (unsigned i = 0; i < 2; i++)
+        {
+          uint8_t *at = rig->mem + CORE_TABLES + i * 0x2000;
+          vt_st64 (at, (CORE_TABLES + i * 0x2000 + 0x1000) | 1);
+          vt_st64 (at + 0x1000, 0x87);
+          vt_st64 (at + 0x1008, i ? 0x87 : 0x200087);
+        }
+      if (bad)
+        vt_st64 (rig->mem + CORE_TABLES + 0x2008, 3); /* Bit 1 is reserved. */
+      core->cr4 |= VT_CR4_PAE;
+      core->cr3 = CORE_TABLES;
+      core->pdpte[0] = (CORE_TABLES + 0x1000) | 1;
+      core->cr0 |= VT_CR0_PG;
+      vt_core_changed (core);
+      vt_mmu_flush (&core->mmu);
+      vt_st32 (rig->mem + TSS_B + CR3, CORE_TABLES + 0x2000);
+      vt_st32 (rig->mem + TSS_F + CR3, CORE_TABLES);
+      /* movl 0x205000, %ebx; hlt */
+      memcpy (rig->mem + B_EIP, "\x8b\x1d\x00\x50\x20\x00\xf4", 7);
+      vt_st32 (rig->mem + 0x5000 + 0x180, 0x11111111);
+      vt_st32 (rig->mem + B_EIP + 2, 0x205180);
+      vt_st32 (rig->mem + 0x205180, 0x22222222);
+      run (rig, kind);
+      if (bad)
+        {
+          g_assert_cmphex (vt_ld32 (rig->mem + 0x3000), ==, 0);
+          g_assert_cmphex (of (rig, TSS_F, LINK) & 0xffff, ==, B);
+          g_assert_cmphex (of (rig, TSS_B, EIP), ==, B_EIP);
+        }
+      else
+        {
+          g_assert_cmphex (core->gpr[VT_CPU_RBX], ==, 0x11111111);
+          g_assert_cmphex (core->cr3, ==, CORE_TABLES + 0x2000);
+        }
+      core_rig_finish (rig);
+    }
+}
+
+/* Refusals --------------------------------------------------------------------------------------------- */
+
+CORE_CODE (user_jump, 32,
+           "movw $56, %ax\n ltr %ax\n pushl $35\n pushl $0x7700\n pushl $2\n pushl $43\n pushl $(1f - base)\n iretl\n"
+           "1: ljmp $72, $0\n");
+CORE_CODE (user_gate, 32,
+           "movw $56, %ax\n ltr %ax\n pushl $35\n pushl $0x7700\n pushl $2\n pushl $43\n pushl $(1f - base)\n iretl\n"
+           "1: ljmp $88, $0\n");
+CORE_CODE (return_nested, 32, "movw $56, %ax\n ltr %ax\n movw $72, 0x4000\n pushl $0x4002\n popfl\n iretl\n");
+
+static void
+busy (CoreRig *rig)
+{
+  rig->mem[CORE_GDT + B + 5] = 0x8b;
+}
+
+static void
+absent (CoreRig *rig)
+{
+  rig->mem[CORE_GDT + B + 5] = 0x09;
+}
+
+static void
+absent_gate (CoreRig *rig)
+{
+  rig->mem[CORE_GDT + TO_B + 5] = 0x65;
+}
+
+static void
+low_gate (CoreRig *rig)
+{
+  rig->mem[CORE_GDT + TO_B + 5] = 0x85;
+}
+
+static void
+short_limit (CoreRig *rig)
+{
+  rig->mem[CORE_GDT + B] = 0x66;
+}
+
+static void
+gate_to_data (CoreRig *rig)
+{
+  core_gate_at (rig, CORE_GDT + TO_B, SEL_DATA, 0, 0xe5);
+  core_gate (rig, 0x41, SEL_DATA, 0, 0xe5, 0);
+}
+
+static void
+gate_to_local (CoreRig *rig)
+{
+  core_gate_at (rig, CORE_GDT + TO_B, B | 4, 0, 0xe5);
+}
+
+static void
+gate_beyond (CoreRig *rig)
+{
+  core_gate_at (rig, CORE_GDT + TO_B, 0x1000, 0, 0xe5);
+}
+
+#define SPOIL(name, at, value)                                                                     \
+  static void name (CoreRig *rig) { vt_st16 (rig->mem + TSS_B + (at), (value)); }
+/* A descriptor of the kind told by @access, and @at names it. */
+#define SPOIL_ODD(name, at, rpl, access)                                                           \
+  static void name (CoreRig *rig)                                                                  \
+  {                                                                                                \
+    core_gdt (rig, ODD, 0, 0xfffff, access, 0xc);                                                  \
+    vt_st16 (rig->mem + TSS_B + (at), ODD | (rpl));                                                \
+  }
+
+SPOIL (null_code, CS, 0)
+SPOIL (data_as_code, CS, SEL_DATA)
+SPOIL (code_beyond, CS, 0x1000)
+SPOIL (code_rpl, CS, SEL_CODE | 3)
+SPOIL_ODD (code_absent, CS, 0, 0x1b)
+SPOIL_ODD (conforming_inner, CS, 0, 0xfe) /* DPL 3, and its RPL is 0. */
+SPOIL (null_stack, SS, 0)
+SPOIL (code_as_stack, SS, SEL_CODE)
+SPOIL (stack_dpl, SS, SEL_USER_DATA)
+SPOIL (stack_rpl, SS, SEL_DATA | 3)
+SPOIL_ODD (stack_read_only, SS, 0, 0x91)
+SPOIL_ODD (stack_absent, SS, 0, 0x13)
+SPOIL (data_beyond, DS, 0x1000)
+SPOIL_ODD (code_unreadable, FS, 0, 0x98)
+SPOIL_ODD (data_absent, GS, 0, 0x13)
+SPOIL (data_is_task, ES, A)
+SPOIL (table_is_data, LDT, SEL_DATA)
+SPOIL (table_beyond, LDT, 0x1000)
+SPOIL_ODD (table_absent, LDT, 0, 0x02)
+SPOIL (table_local, LDT, ODD | 4)
+
+static void
+beyond_limit (CoreRig *rig)
+{
+  core_gdt (rig, ODD, 0, 0xfff, 0x9b, 4);
+  vt_st16 (rig->mem + TSS_B + CS, ODD);
+}
+
+typedef struct
+{
+  const char    *name;
+  const uint8_t *code, *end;
+  void (*spoil) (CoreRig *rig);
+  uint32_t error;
+  bool     within; /* It is the new task's fault. */
+} Refusal;
+
+#define CASE(how, spoil, error, within) { #how "/" #spoil, code_##how, code_##how##_end, spoil, error, within }
+
+static const Refusal refusals[] = {
+  CASE (jump, busy, B, false),
+  CASE (jump, absent, B, false),
+  CASE (jump, short_limit, B, false),
+  CASE (call, busy, B, false),
+  CASE (call, absent, B, false),
+  CASE (call, absent_gate, TO_B, false),
+  CASE (call, gate_to_data, SEL_DATA, false),
+  CASE (call, gate_to_local, B | 4, false),
+  CASE (call, gate_beyond, 0x1000, false),
+  CASE (soft, busy, B, false),
+  CASE (soft, gate_to_data, SEL_DATA, false),
+  CASE (user_jump, NULL, B, false), /* DPL 0 */
+  CASE (user_gate, low_gate, TO_B, false),
+  CASE (return_nested, NULL, B, false), /* Not busy. */
+  CASE (return_nested, short_limit, B, false),
+  CASE (jump, null_code, 0, true),
+  CASE (jump, data_as_code, SEL_DATA, true),
+  CASE (jump, code_beyond, 0x1000, true),
+  CASE (jump, code_rpl, SEL_CODE, true),
+  CASE (jump, code_absent, ODD, true),
+  CASE (jump, conforming_inner, ODD, true),
+  CASE (jump, null_stack, 0, true),
+  CASE (jump, code_as_stack, SEL_CODE, true),
+  CASE (jump, stack_dpl, SEL_USER_DATA & ~3u, true),
+  CASE (jump, stack_rpl, SEL_DATA, true),
+  CASE (jump, stack_read_only, ODD, true),
+  CASE (jump, stack_absent, ODD, true),
+  CASE (jump, data_beyond, 0x1000, true),
+  CASE (jump, code_unreadable, ODD, true),
+  CASE (jump, data_absent, ODD, true),
+  CASE (jump, data_is_task, A, true),
+  CASE (jump, table_is_data, SEL_DATA, true),
+  CASE (jump, table_beyond, 0x1000, true),
+  CASE (jump, table_absent, ODD, true),
+  CASE (jump, table_local, ODD | 4, true),
+  CASE (jump, beyond_limit, 0, true),
+  CASE (call, null_stack, 0, true),
+  CASE (soft, code_absent, ODD, true),
+};
+
+static void
+test_refusals (gconstpointer data)
+{
+  const unsigned kind = GPOINTER_TO_UINT (data);
+
+  for (unsigned i = 0; i < G_N_ELEMENTS (refusals); i++)
+    {
+      const Refusal *r = &refusals[i];
+      CoreRig        rig_, *rig = &rig_;
+
+      g_test_message ("%s", r->name);
+      rig_init (rig, kind, r->code, r->end);
+      if (r->spoil)
+        r->spoil (rig);
+      const bool was_busy = is_busy (rig, B);
+      vt_st32 (rig->mem + TSS_B + EFLAGS, 0x203002); /* To be found again in what is kept of it. */
+      run (rig, kind);
+      g_assert_cmphex (vt_ld32 (rig->mem + 0x3000), ==, r->error);
+      g_assert_cmphex (of (rig, TSS_F, LINK) & 0xffff, ==, r->within ? B : A);
+      if (r->within)
+        {
+          g_assert_cmphex (of (rig, TSS_B, EIP), ==, B_EIP);
+          g_assert_cmphex (of (rig, TSS_B, EFLAGS) & 0x203000, ==, 0x203000);
+          g_assert_true (is_busy (rig, B));
+          g_assert_cmpuint (is_busy (rig, A), ==, r->code != code_jump);
+        }
+      else
+        {
+          g_assert_true (is_busy (rig, A));
+          g_assert_cmpuint (is_busy (rig, B), ==, was_busy);
+          g_assert_cmphex (of (rig, TSS_B, LINK), ==, 0);
+        }
+      core_rig_finish (rig);
+    }
+}
+
+/* The old task's TSS is not written where the new one's can't be read, and the other way round. */
+static void
+test_unmapped (gconstpointer data)
+{
+  for (unsigned old = 0; old < 2; old++)
+    {
+      RIG (jump);
+      VtCore *core = rig->core;
+      for (unsigned i = 0; i < 1024; i++)
+        vt_st32 (rig->mem + 0x12000 + i * 4, i * 0x1000 | 7);
+      vt_st32 (rig->mem + CORE_TABLES, 0x12007);
+      /* Across two pages, the second of which is not there. */
+      const uint32_t base = 0x8fc0;
+      memcpy (rig->mem + base, rig->mem + (old ? TSS_A : TSS_B), 0x40);
+      core_gdt (rig, old ? A : B, base, 0x67, 0x89, 0);
+      vt_st32 (rig->mem + 0x12000 + 9 * 4, 0);
+      vt_st32 (rig->mem + TSS_F + CR3, CORE_TABLES);
+      core->cr3 = CORE_TABLES;
+      core->cr0 |= VT_CR0_PG;
+      vt_mmu_flush (&core->mmu);
+      vt_core_changed (core);
+      core_gate (rig, VT_EXC_PF, SEL_CODE, 0x1800 + (uint32_t) (fault_error - code_fault), 0x8e, 0);
+      g_autofree uint8_t *before = g_memdup2 (rig->mem + 0x4000, 0x300);
+      run (rig, kind);
+      g_assert_cmphex (core->seg[VT_CPU_TR].selector, ==, A);
+      g_assert_cmphex (core->cr2, >=, 0x9000);
+      g_assert_cmphex (vt_ld32 (rig->mem + 0x3000), ==, old ? 2 : 0);
+      g_assert_cmpmem (rig->mem + 0x4000, 0x300, before, 0x300);
+      g_assert_false (is_busy (rig, B));
+      core_rig_finish (rig);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct
+  {
+    const char *name;
+    GTestDataFunc run;
+  } tests[] = {
+    { "jump", test_jump },     { "call", test_call },   { "interrupt", test_interrupt }, { "within", test_within },
+    { "narrow", test_narrow }, { "trap", test_trap },   { "resume", test_resume },       { "pae", test_pae },
+    { "refusals", test_refusals }, { "unmapped", test_unmapped },
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  for (unsigned i = 0; i < G_N_ELEMENTS (tests); i++)
+    for (unsigned kind = 0; kind < G_N_ELEMENTS (kinds); kind++)
+      {
+        g_autofree char *path = g_strdup_printf ("/tasks/%s/%s", tests[i].name, kinds[kind].name);
+        g_test_add_data_func (path, GUINT_TO_POINTER (kind), tests[i].run);
+      }
+  return g_test_run ();
+}
