@@ -258,10 +258,13 @@ void     vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint6
 /* Where translated code of @mode would go to @target, or NULL. */
 const VtBlock *vt_jump_find (VtBlocks *b, unsigned mode, uint64_t target);
 
+/* Functions begin at multiples of 16: the page has its say, too. */
+#define VT_JUMP_PAGE 12u
+
 static inline unsigned
 vt_jump_index (uint64_t target)
 {
-  return target % VT_JUMPS;
+  return (target + (target >> VT_JUMP_PAGE)) % VT_JUMPS;
 }
 
 /* site.c: whether the TLB has by now what VT_EXIT_MISS came for, so that the instruction may be tried again. */

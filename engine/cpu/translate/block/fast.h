@@ -8,7 +8,7 @@
 
 typedef struct VtBlocks VtBlocks; /* block/blocks.h: a core's translated code. */
 
-/* Where indirect and far-reaching jumps go: by the low bits of the target, for each mode. */
+/* Where indirect and far-reaching jumps go: by bits of the target, for each mode. */
 #define VT_JUMPS 16384u
 #define VT_JUMP_MODES 16u
 

@@ -138,7 +138,9 @@ emit_indirect (VtMake *make)
                                      + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS);
 
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
-  vt_emit_pdep (e, VT_S, VT_T, VT_AT (fast.jump_mask));
+  vt_emit_rorx (e, VT_S, VT_T, VT_JUMP_PAGE);
+  vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_S, .index = VT_T, .scale = 1 });
+  vt_emit_pdep (e, VT_S, VT_S, VT_AT (fast.jump_mask));
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
   vt_emit_lea (e, true, VT_CPU_RCX,
                (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });

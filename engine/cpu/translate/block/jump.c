@@ -6,11 +6,11 @@
  */
 #include "blocks.h"
 
-/* An empty entry has the check of a target that would be in its neighbour. */
+/* An empty entry has the check of a target that would be in another: 0, or in 0's 1. */
 static void
 empty (VtJump *jump, unsigned n)
 {
-  jump->check = -(uint64_t) (n ^ 1);
+  jump->check = -(uint64_t) (n == 0);
 }
 
 static void
