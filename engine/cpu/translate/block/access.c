@@ -90,6 +90,14 @@ emit_linear (VtMake *make, unsigned to, VtGuestMem m, unsigned size, bool write)
     }
 }
 
+void
+vt_make_offset (VtMake *make, VtGuestMem m)
+{
+  m.seg = VT_NONE;
+  m.limited = false;
+  emit_linear (make, VT_T, m, 0, false);
+}
+
 /* By a slot ---------------------------------------------------------------------------------------- */
 
 /* Of an address, its distance from the slot's page: it must end before the page does. */

@@ -147,7 +147,10 @@ typedef struct
 #define VT_BLOCK_BUCKETS 65536u
 #define VT_JUMPS_FILLED 512u
 #define VT_BLOCKS_WRITTEN 1024u
-#define VT_BLOCKS_INSNS (1u << 21) /* In the cache; the same for links. */
+#define VT_BLOCKS_INSNS (2000000u) /* In the cache; the same for links. */
+#define VT_X87_OPCODE_BITS 11u
+#define VT_X87_NONE UINT32_MAX
+G_STATIC_ASSERT (VT_BLOCKS_INSNS + 2 * VT_BLOCK_INSNS < VT_X87_NONE >> VT_X87_OPCODE_BITS);
 #define VT_BLOCK_SIGNAL_STACK (64u * 1024) /* A handler's frame with AVX-512 takes 3 KiB of it. */
 
 struct VtBlocks

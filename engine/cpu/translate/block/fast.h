@@ -43,6 +43,10 @@ typedef struct
   /* A safe point reads what this points to: NULL while a request is to be seen, so that the host faults there,
    * with the state at the instruction's beginning. Atomic. */
   const int *poll;
+  /* The last of the x87 since the entry: its number, above VT_X87_OPCODE_BITS of its opcode; or VT_X87_NONE. And the offset of
+   * the last operand in memory. */
+  uint32_t x87_last, pad2_;
+  uint64_t x87_data;
   uint64_t scratch[3]; /* While registers are borrowed. */
   /* Outside of 64-bit mode, set at the entry. The code segment's base, in the upper half: with a RIP it makes
    * a jump's target. And for ES to GS, to be read and to be written: the negative of the first offset that

@@ -80,11 +80,19 @@ memory_fits (const VtGuestInsn *g)
   return true;
 }
 
-/* By itself, an instruction of the units; the interpreter has those that store by a mask done in C. */
+/* By itself, an instruction of the units; the interpreter has those that store by a mask, or are about control words, done
+ * in C. */
 static bool
 is_unit (const VtInsn *insn)
 {
-  return insn->op == &vt_op_unit || insn->op->run == vt_op_masked;
+  static void (*const run[]) (VtCore *, const VtInsn *) = {
+    vt_op_masked, vt_op_fnstcw, vt_op_fldcw, vt_op_fnstsw, vt_op_fclex, vt_op_fwait, vt_op_ldmxcsr, vt_op_stmxcsr,
+  };
+
+  for (unsigned i = 0; i < G_N_ELEMENTS (run); i++)
+    if (insn->op->run == run[i])
+      return true;
+  return insn->op == &vt_op_unit;
 }
 
 static bool
@@ -94,9 +102,10 @@ is_plain (const VtGuestInsn *g, unsigned mode)
 
   if (is_unit (insn))
     {
-      static const uint8_t wanted[] = { 0,           0xff,        VT_MODE_MMX,
+      /* MMX and the x87 want the same. */
+      static const uint8_t wanted[] = { 0,           VT_MODE_MMX, VT_MODE_MMX,
                                         VT_MODE_SSE, VT_MODE_AVX, VT_MODE_AVX512 };
-      if (wanted[g->use.needs] == 0xff || (mode & wanted[g->use.needs]) != wanted[g->use.needs])
+      if ((mode & wanted[g->use.needs]) != wanted[g->use.needs])
         return false;
     }
   else
@@ -282,6 +291,7 @@ vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
   g->next = rip + g->zydis.length;
   g->target = 0;
   vt_insn_take (&g->insn, &g->zydis, g->operands, mode, bytes);
+  g->x87_opcode = vt_unit_x87_opcode (&g->zydis);
   g->flat = (b->code.mode & VT_MODE_FLAT) != 0;
   g->kind = (uint8_t) kind_of (b, g, b->code.mode);
   if (g->kind == VT_KIND_INTERPRET || g->kind == VT_KIND_LAST)

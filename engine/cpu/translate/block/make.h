@@ -48,6 +48,7 @@ struct VtGuestInsn
   const ZydisDecodedOperand *memory; /* The operand that is accessed, or NULL. */
   uint64_t                rip, next;
   uint64_t                target; /* Of a direct jump, or 0. */
+  uint16_t                x87_opcode; /* vt_unit_x87_opcode() */
   uint8_t                 kind;   /* VtKind */
   bool                    flat;       /* VT_MODE_FLAT */
   bool                    flags_live; /* In front of it: they must stay. */
@@ -234,6 +235,8 @@ typedef struct
  */
 VtAccess vt_make_access (VtMake *make, VtGuestMem guest, unsigned size, bool write, unsigned wanted);
 
+/* T: the offset in its segment, not checked. S is used. */
+void vt_make_offset (VtMake *make, VtGuestMem guest);
 /* The table of such accesses, as vt_table_offset() has it. */
 unsigned vt_make_table (const VtMake *make, bool write);
 /* The parts of it. Both return the jump that is taken where @size bytes are not in the page: */

@@ -44,14 +44,22 @@ emit_verbatim (VtMake *make, const VtGuestInsn *g)
       vt_emit_store (make->e, true, r, VT_AT_GPR (r));
 }
 
-void
-vt_make_plain (VtMake *make, const VtGuestInsn *g)
+/* Behind one of the x87: its pointers are the guest's when they are looked at (vt_x87_pointers()). */
+static void
+note_x87 (VtMake *make, const VtGuestInsn *g)
 {
+  if (g->use.needs != VT_NEEDS_X87 || g->insn.op != &vt_op_unit)
+    return;
+  vt_emit_store_imm (make->e, false, VT_AT (fast.x87_last), (int32_t) (make->insn << VT_X87_OPCODE_BITS | g->x87_opcode));
   if (g->memory == NULL)
-    {
-      emit_verbatim (make, g);
-      return;
-    }
+    return;
+  vt_make_offset (make, vt_guest_mem (g));
+  vt_emit_store (make->e, true, VT_T, VT_AT (fast.x87_data));
+}
+
+static void
+make_with_memory (VtMake *make, const VtGuestInsn *g)
+{
   VtEmit        *e = make->e;
   const uint32_t written = vt_guest_lent (g, true);
   uint8_t        reg = VT_NONE, vvvv = VT_NONE; /* The guest's in those fields, where lent. */
@@ -100,6 +108,16 @@ vt_make_plain (VtMake *make, const VtGuestInsn *g)
     vt_emit_store (e, true, vvvv_host, VT_AT_GPR (vvvv));
   else if (reg == VT_NONE && vvvv != VT_NONE && (written >> vvvv & 1))
     vt_emit_store (e, true, vvvv_host, VT_AT_GPR (vvvv));
+}
+
+void
+vt_make_plain (VtMake *make, const VtGuestInsn *g)
+{
+  if (g->memory)
+    make_with_memory (make, g);
+  else
+    emit_verbatim (make, g);
+  note_x87 (make, g);
 }
 
 void

@@ -165,13 +165,32 @@ arm (VtCore *core)
     __atomic_store_n (&fast->poll, NULL, __ATOMIC_SEQ_CST);
 }
 
+/* Of the x87, in the image: the opcode and place of its last instruction that was not about control, and of that one's last
+ * operand in memory. The host's are none of the guest's business. */
+#define X87_POINTERS 6u
+typedef struct __attribute__ ((packed))
+{
+  uint16_t opcode;
+  uint64_t rip, data;
+} X87Pointers;
+
+static void
+note_x87 (const VtBlocks *b, X87Pointers *x87)
+{
+  const VtFast      *fast = &b->core->fast;
+  const VtBlockInsn *insn = vt_block_insn (b, fast->x87_last >> VT_X87_OPCODE_BITS);
+
+  x87->opcode = fast->x87_last & ((1u << VT_X87_OPCODE_BITS) - 1);
+  x87->rip = vt_block (b, insn->block)->page_rip + insn->offset;
+  x87->data = fast->x87_data;
+}
+
 static void
 enter (Run *run, uint32_t host, bool units)
 {
   VtCore   *core = run->core;
   VtBlocks *b = run->b;
   VtFast   *fast = &core->fast;
-  uint8_t   kept[18];
 
   arm (core);
   run->resumed = (core->rflags & VT_FLAG_RF) != 0;
@@ -180,13 +199,15 @@ enter (Run *run, uint32_t host, bool units)
   fast->flags = (core->rflags & VT_FLAGS_NATIVE) | VT_FLAG_FIXED;
   fast->load = units;
   vt_mode_enter (core);
-  if (units)
-    memcpy (kept, core->xsave + 6, sizeof kept);
+  X87Pointers x87;
+  memcpy (&x87, core->xsave + X87_POINTERS, sizeof x87);
+  fast->x87_last = VT_X87_NONE;
+  fast->x87_data = x87.data;
   b->counts.entries++;
   vt_block_enter (core, (uint64_t) (uintptr_t) (b->area.execute + host));
-  /* The x87's pointers as the guest knows them: no instruction that would change them has run. */
-  if (units)
-    memcpy (core->xsave + 6, kept, sizeof kept);
+  if (fast->x87_last != VT_X87_NONE)
+    note_x87 (b, &x87);
+  memcpy (core->xsave + X87_POINTERS, &x87, sizeof x87);
   core->rflags = (core->rflags & ~VT_FLAGS_NATIVE) | (fast->flags & VT_FLAGS_NATIVE);
 }
 

@@ -25,6 +25,15 @@ vt_unit_mentions (const ZydisDecodedOperand *o)
     }
 }
 
+uint16_t
+vt_unit_x87_opcode (const ZydisDecodedInstruction *insn)
+{
+  if (insn->meta.isa_ext != ZYDIS_ISA_EXT_X87 || insn->length < 2)
+    return 0;
+  return (uint16_t) ((insn->opcode & 7) << 8
+                     | (insn->raw.modrm.mod << 6 | insn->raw.modrm.reg << 3 | insn->raw.modrm.rm));
+}
+
 static void
 raise_needs (VtUnitUse *use, VtNeeds needs)
 {

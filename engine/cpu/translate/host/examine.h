@@ -37,6 +37,9 @@ typedef struct VtUnitUse
   bool    packed;    /* or there are as many elements, from the first on, as bits are set. */
 } VtUnitUse;
 
+/* What the x87's last-opcode register has of it: the low three bits of the first byte, and ModRM (SDM volume 1, 8.1.9);
+ * 0: it's none of the x87's. */
+uint16_t vt_unit_x87_opcode (const ZydisDecodedInstruction *insn);
 /* Which general register an operand names, as a bit. RSP counts too. */
 uint32_t vt_unit_mentions (const ZydisDecodedOperand *operand);
 /* Returns: false where it touches anything besides general registers, its units' registers, and one plain

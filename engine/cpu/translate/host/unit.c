@@ -241,11 +241,7 @@ prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
     }
   if (length == 0 || length >= SLOT_BYTES)
     return;
-  /* The last-opcode register: the low three bits of the first byte, and ModRM (SDM volume 1, 8.1.9). */
-  if (instruction.meta.isa_ext == ZYDIS_ISA_EXT_X87 && insn->length >= 2)
-    slot->opcode = (uint16_t) ((instruction.opcode & 7) << 8
-                               | (instruction.raw.modrm.mod << 6 | instruction.raw.modrm.reg << 3
-                                  | instruction.raw.modrm.rm));
+  slot->opcode = vt_unit_x87_opcode (&instruction);
   code[length] = 0xc3;
   memcpy (unit->area.write + index * SLOT_BYTES, code, SLOT_BYTES);
   slot->refused = false;
