@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The translator and what a system does: the TLB, SMAP's switches, STI's shadow.
+ * The translator and what a system does: the TLB, the jump table, SMAP's switches, STI's shadow.
  */
 #include "translate-both.h"
 
@@ -136,6 +136,29 @@ test_unshadow (void)
   both_finish (&both);
 }
 
+/* Two targets that share a place in the jump table, of direct and of indirect jumps. */
+CORE_CODE (ways, 64,
+           "movl $3000, %ecx\n movl $0x9100, %esi\n movl $0xd0fc, %edi\n"
+           "1: call base + 0x9100\n call base + 0xd0fc\n call *%rsi\n call *%rdi\n decl %ecx\n jnz 1b\n hlt\n");
+
+static void
+test_ways (void)
+{
+  static const uint8_t code[] = { 0x48, 0x8d, 0x44, 0x08, 0x01, 0xc3 }; /* leaq 1(%rax, %rcx), %rax; ret */
+
+  G_STATIC_ASSERT ((0xd0fc + 0xd) % VT_JUMPS == (0x9100 + 9) % VT_JUMPS);
+  BOTH (ways, core_rig_long);
+  EACH (rig)
+    {
+      memcpy (rig->mem + 0x9100, code, sizeof code);
+      memcpy (rig->mem + 0xd0fc, code, sizeof code);
+    }
+  const VtTranslateCounts counts = both_run (&both);
+  if (!both.rig[TRANSLATED].core->chaos)
+    g_assert_cmpuint (counts.entries, <, 100);
+  both_finish (&both);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -144,5 +167,6 @@ main (int argc, char **argv)
   g_test_add_func ("/translate-system/smap", test_smap);
   g_test_add_func ("/translate-system/shadow", test_shadow);
   g_test_add_func ("/translate-system/unshadow", test_unshadow);
+  g_test_add_func ("/translate-system/ways", test_ways);
   return g_test_run ();
 }

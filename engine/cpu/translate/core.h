@@ -178,7 +178,7 @@ struct VtCore
 
   /* Here, so that translated code reaches them by constant offsets. */
   VtTlb  tlb[VT_SETS * VT_ACCESS_KINDS] __attribute__ ((aligned (64)));
-  VtJump jump[VT_JUMP_MODES][VT_JUMPS];
+  VtJump jump[VT_JUMP_MODES][VT_JUMPS][VT_JUMP_WAYS];
 };
 
 /**

@@ -145,7 +145,7 @@ typedef struct
 #define VT_BLOCK_NUMBER 4u /* Bytes in front of a block's code. */
 #define VT_BARREN 1024u
 #define VT_BLOCK_BUCKETS 65536u
-#define VT_JUMPS_FILLED 512u
+#define VT_JUMPS_FILLED 2048u
 #define VT_BLOCKS_WRITTEN 1024u
 #define VT_BLOCKS_INSNS (2000000u) /* In the cache; the same for links. */
 #define VT_X87_OPCODE_BITS 11u

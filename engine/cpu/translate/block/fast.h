@@ -8,8 +8,9 @@
 
 typedef struct VtBlocks VtBlocks; /* block/blocks.h: a core's translated code. */
 
-/* Where indirect and far-reaching jumps go: by bits of the target, for each mode. */
+/* Where indirect and far-reaching jumps go, for each mode: by bits of the target, which two may share. */
 #define VT_JUMPS 16384u
+#define VT_JUMP_WAYS 2u
 #define VT_JUMP_MODES 16u
 
 typedef struct

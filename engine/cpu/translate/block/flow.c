@@ -53,6 +53,48 @@ leads_to_page (VtMake *make, uint64_t target)
   return vt_code_holds (&make->b->code, target) && !vt_guest_crosses (make->b, target);
 }
 
+/* The mode's table in the core. */
+static uint32_t
+ways (VtMake *make)
+{
+  return (uint32_t) (offsetof (VtCore, jump)
+                     + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS * VT_JUMP_WAYS);
+}
+
+/* The jump at @where looks into the other way, @other, and goes on at @back, or to it where that's 0. */
+static void
+make_way_stub (VtMake *make, uint32_t where, VtHostMem other, uint32_t back, uint32_t exit)
+{
+  if (make->n_stubs < VT_BLOCK_STUBS)
+    make->stub[make->n_stubs++] = (VtStub){
+      .where = where, .rcx = VT_RCX_IN_G, .exit = exit, .site.base = VT_NONE, .way = other, .back = back
+    };
+}
+
+void
+vt_make_way (VtMake *make, const VtStub *stub)
+{
+  VtEmit   *e = make->e;
+  VtHostMem check = stub->way, host = stub->way;
+
+  check.disp += (int32_t) offsetof (VtJump, check);
+  host.disp += (int32_t) offsetof (VtJump, host);
+  vt_emit_load (e, true, VT_CPU_RCX, check);
+  vt_emit_lea (e, true, VT_CPU_RCX, (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
+  const uint32_t neither = vt_emit_unless_zero (e);
+  if (stub->back)
+    {
+      vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_S, .index = VT_NONE, .disp = sizeof (VtJump) });
+      vt_emit_aim (e, vt_emit_jmp (e), stub->back);
+    }
+  else
+    {
+      vt_emit_mov (e, VT_CPU_RCX, VT_G);
+      vt_emit_jump_memory (e, host);
+    }
+  vt_emit_aim (e, neither, e->at);
+}
+
 void
 vt_make_branch (VtMake *make, uint64_t target)
 {
@@ -66,16 +108,14 @@ vt_make_branch (VtMake *make, uint64_t target)
       vt_make_stub (make, where, VT_RCX_ITSELF, exit);
       return;
     }
-  const uint32_t entry = (uint32_t) (offsetof (VtCore, jump)
-                                     + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS
-                                     + vt_jump_index (target) * sizeof (VtJump));
+  const uint32_t entry = ways (make) + (uint32_t) (vt_jump_index (target) * sizeof (VtJump) * VT_JUMP_WAYS);
   vt_emit_mov_imm (e, VT_T, target);
   emit_key (make);
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE (entry + offsetof (VtJump, check)));
   vt_emit_lea (e, true, VT_CPU_RCX,
                (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
-  vt_make_stub (make, vt_emit_unless_zero (e), VT_RCX_IN_G, exit);
+  make_way_stub (make, vt_emit_unless_zero (e), VT_AT_CORE (entry + sizeof (VtJump)), 0, exit);
   vt_emit_mov (e, VT_CPU_RCX, VT_G);
   vt_emit_jump_memory (e, VT_AT_CORE (entry + offsetof (VtJump, host)));
 }
@@ -127,15 +167,14 @@ vt_make_count (VtMake *make, const VtGuestInsn *g)
   vt_make_branch_later (make, vt_emit_jmp (e), g);
 }
 
-/* T is a target. S: the offset of its jump table entry, past this where it is the right one; else the
+/* T is a target. S: the offset of its entry from the jump table's, past this where it is the right one; else the
  * instruction is the interpreter's, which also sees whether there may be such a target at all. */
 static void
 emit_indirect (VtMake *make)
 {
   VtEmit        *e = make->e;
   const uint32_t exit = vt_exit (VT_EXIT_INSN, make->insn);
-  const uint32_t table = (uint32_t) (offsetof (VtCore, jump)
-                                     + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS);
+  const uint32_t table = ways (make);
 
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
   vt_emit_rorx (e, VT_S, VT_T, VT_JUMP_PAGE);
@@ -144,16 +183,15 @@ emit_indirect (VtMake *make)
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
   vt_emit_lea (e, true, VT_CPU_RCX,
                (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
-  vt_make_stub (make, vt_emit_unless_zero (e), VT_RCX_IN_G, exit);
+  const uint32_t where = vt_emit_unless_zero (e);
+  make_way_stub (make, where, VT_AT_CORE_PLUS (VT_S, table + sizeof (VtJump)), e->at, exit);
   vt_emit_mov (e, VT_CPU_RCX, VT_G);
 }
 
 static VtHostMem
 jump_host (VtMake *make)
 {
-  return VT_AT_CORE_PLUS (VT_S, offsetof (VtCore, jump)
-                                    + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS
-                                    + offsetof (VtJump, host));
+  return VT_AT_CORE_PLUS (VT_S, ways (make) + offsetof (VtJump, host));
 }
 
 /* T: where an indirect jump or call goes. */

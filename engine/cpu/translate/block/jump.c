@@ -8,22 +8,22 @@
 
 /* An empty entry has the check of a target that would be in another: 0, or in 0's 1. */
 static void
-empty (VtJump *jump, unsigned n)
+empty (VtJump way[VT_JUMP_WAYS], unsigned n)
 {
-  jump->check = -(uint64_t) (n == 0);
+  way[0].check = way[1].check = -(uint64_t) (n == 0);
 }
 
 static void
 clear_table (VtBlocks *b, unsigned table)
 {
-  VtJump *const jump = b->core->jump[table];
+  VtJump (*const jump)[VT_JUMP_WAYS] = b->core->jump[table];
 
   if (b->n_jumps_filled[table] > VT_JUMPS_FILLED)
     for (unsigned n = 0; n < VT_JUMPS; n++)
-      empty (&jump[n], n);
+      empty (jump[n], n);
   else
     for (unsigned i = 0; i < b->n_jumps_filled[table]; i++)
-      empty (&jump[b->jumps_filled[table][i]], b->jumps_filled[table][i]);
+      empty (jump[b->jumps_filled[table][i]], b->jumps_filled[table][i]);
   b->n_jumps_filled[table] = 0;
   b->jump_local[table] = false;
 }
@@ -65,6 +65,7 @@ vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linea
 {
   const unsigned table = vt_jump_table (b, block->mode), n = vt_jump_index (target);
   unsigned      *filled = &b->n_jumps_filled[table];
+  VtJump *const  way = b->core->jump[table][n];
 
   if (*filled < VT_JUMPS_FILLED)
     b->jumps_filled[table][*filled] = (uint16_t) n;
@@ -72,7 +73,10 @@ vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linea
     ++*filled;
   b->jump_local[table] |= !global;
   vt_mmu_note_fetch (&b->core->mmu, linear);
-  b->core->jump[table][n] = (VtJump){
+  /* What was asked for last stays the other. */
+  if (way[0].check != -target)
+    way[1] = way[0];
+  way[0] = (VtJump){
     .check = -target,
     .host = (uint64_t) (uintptr_t) (b->area.execute + block->host),
   };
@@ -88,8 +92,8 @@ vt_jump_find (VtBlocks *b, unsigned mode, uint64_t target)
   for (unsigned table = 0; table < b->n_jump_modes; table++)
     if (b->jump_mode[table] == mode)
       {
-        const VtJump *jump = &b->core->jump[table][n];
-        if (jump->check != -target)
+        const VtJump *jump = b->core->jump[table][n];
+        if (jump->check != -target && (++jump)->check != -target)
           return NULL;
         memcpy (&number, (const uint8_t *) (uintptr_t) jump->host - VT_BLOCK_NUMBER, sizeof number);
         return vt_block (b, number)->dead ? NULL : vt_block (b, number);

@@ -33,6 +33,8 @@ emit_stub (VtMake *make, const VtStub *stub)
         return;
       stub->cold->miss = (uint64_t) (uintptr_t) (make->b->area.execute + make->e->at);
     }
+  if (stub->way.gs)
+    vt_make_way (make, stub);
   if (stub->rcx == VT_RCX_IN_MEMORY)
     vt_emit_load (make->e, true, VT_CPU_RCX, VT_AT (fast.rcx));
   else if (stub->rcx != VT_RCX_ITSELF)

@@ -29,8 +29,8 @@ elsewhere (const VtCore *core, uint32_t exit, VtAccessSet set, uint64_t rip)
   for (unsigned i = 0; i < b->n_jump_modes; i++)
     if (b->jump_mode[i] == mode)
       {
-        const VtJump *jump = &core->jump[i][vt_jump_index (rip)];
-        return jump->check == -rip ? jump->host : NO;
+        const VtJump *jump = core->jump[i][vt_jump_index (rip)];
+        return jump[0].check == -rip ? jump[0].host : jump[1].check == -rip ? jump[1].host : NO;
       }
   return NO;
 }

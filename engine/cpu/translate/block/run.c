@@ -414,7 +414,7 @@ vt_translate_available (VtCore *core)
         return false;
       core->fast.page_mask = ~VT_PAGE_OFFSET;
       core->fast.entry_mask = (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry);
-      core->fast.jump_mask = (VT_JUMPS - 1) * sizeof (VtJump);
+      core->fast.jump_mask = (VT_JUMPS - 1) * sizeof (VtJump) * VT_JUMP_WAYS;
       core->fast.sign_mask = VT_BIT (63);
       core->fast.window_mask = ~(uint64_t) (VT_SITE_WINDOW - 1);
       core->fast.no_if_mask = ~(uint64_t) VT_FLAG_IF;
