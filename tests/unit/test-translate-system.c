@@ -10,7 +10,7 @@ static void
 alias (Both *both)
 {
   for (CoreRig *rig = both->rig; rig < both->rig + 2; rig++)
-    for (unsigned i = 2; i < 32; i++)
+    for (unsigned i = 2; i < 128; i++)
       vt_st64 (rig->mem + CORE_TABLES + 0x2000 + i * 8, 0x200000 | 0x87);
 }
 
@@ -30,6 +30,30 @@ test_conflict (void)
   const VtTranslateCounts counts = both_run (&both);
   if (!both.rig[TRANSLATED].core->chaos)
     g_assert_cmpuint (counts.interpreted, <, 200);
+  both_finish (&both);
+}
+
+/* A block that the table of jumps leads to, and whose group fails at once: the fetch TLB has forgotten its page, since
+ * code of more pages has been there than share an entry, and yet it gets on. */
+CORE_CODE (forgotten, 64,
+           "movl $200, %ecx\n movl $0x9000, %edx\n"
+           "1: movl $0x40000, %ebx\n cmpl $100, %ecx\n jne 2f\n movl $0x40ff8, %ebx\n movl $0x409000, %edi\n"
+           "3: call *%rdi\n addl $0x400000, %edi\n cmpl $0xfc00000, %edi\n jb 3b\n"
+           "2: call *%rdx\n decl %ecx\n jnz 1b\n hlt\n");
+CORE_CODE (group, 64, "addq (%rbx), %rsi\n addq 8(%rbx), %rsi\n incq 16(%rbx)\n ret\n");
+
+static void
+test_forgotten (void)
+{
+  BOTH (forgotten, core_rig_long);
+  alias (&both);
+  EACH (rig)
+    {
+      memcpy (rig->mem + 0x9000, code_group, (size_t) (code_group_end - code_group));
+      rig->mem[0x209000] = 0xc3;
+    }
+  both_run (&both);
+  g_assert_cmpuint (vt_ld64 (both.rig[TRANSLATED].mem + 0x40010), ==, 199);
   both_finish (&both);
 }
 
@@ -164,6 +188,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/translate-system/conflict", test_conflict);
+  g_test_add_func ("/translate-system/forgotten", test_forgotten);
   g_test_add_func ("/translate-system/smap", test_smap);
   g_test_add_func ("/translate-system/shadow", test_shadow);
   g_test_add_func ("/translate-system/unshadow", test_unshadow);
