@@ -1,106 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Task switches by hardware, and what they are refused for (SDM volume 3, 7.3): interpreted, and translated with and
- * without optimizations. Faults are taken by a task too, since the one that fails may have no stack.
+ * Task switches by hardware, and what they are refused for (SDM volume 3, 7.3).
  */
-#include "core-rig.h"
-#include "cpu/translate/block/translate.h"
-
-#define LABEL(name) ".globl " #name "\n" #name ":\n"
-
-enum
-{
-  A = SEL_TSS, /* The task that the test begins in, */
-  B = 72,      /* the one that it goes to, */
-  F = 80,      /* and the one that takes faults. */
-  TO_B = 88,   /* A task gate. */
-  TABLE = 96,
-  ODD = 104,   /* What a test wants. */
-};
-
-#define TSS_A 0x4000u
-#define TSS_B 0x4100u
-#define TSS_F 0x4200u
-
-/* Of a TSS of 32 bits (figure 7-2). */
-enum
-{
-  LINK = 0, SP0 = 4, CR3 = 28, EIP = 32, EFLAGS = 36, EAX = 40, ESP = 56, ESI = 64, ES = 72, CS = 76, SS = 80,
-  DS = 84, FS = 88, GS = 92, LDT = 96, TRAP = 100,
-};
-
-#define B_EIP 0x2000u /* Where the other task begins: HLT, but for what a test puts there. */
-
-static const struct
-{
-  const char *name;
-  bool        translated, strict;
-} kinds[] = { { "interpreted", false, false }, { "strict", true, true }, { "optimized", true, false } };
-
-static void
-run (CoreRig *rig, unsigned kind)
-{
-  VtStep step;
-
-  if (!kinds[kind].translated)
-    {
-      core_rig_run (rig);
-      return;
-    }
-  while ((step = vt_translate (rig->core, CORE_STEPS, NULL)) == VT_STEP_DONE)
-    ;
-  g_assert_cmpint (step, ==, VT_STEP_HALTED);
-}
-
-static void
-put_task (CoreRig *rig, unsigned selector, uint32_t base, uint32_t eip, uint32_t esp)
-{
-  core_gdt (rig, selector, base, 0x67, 0x89, 0);
-  vt_st32 (rig->mem + base + EIP, eip);
-  vt_st32 (rig->mem + base + EFLAGS, 2);
-  vt_st32 (rig->mem + base + ESP, esp);
-  for (unsigned at = ES; at <= GS; at += 4)
-    vt_st16 (rig->mem + base + at, at == CS ? SEL_CODE : SEL_DATA);
-}
-
-CORE_CODE (fault, 32, LABEL (fault_error) "popl %eax\n movl %eax, 0x3000\n" LABEL (fault_none) "movl $1, 0x3004\n hlt\n");
-extern const uint8_t fault_error[], fault_none[];
-
-static void
-rig_init (CoreRig *rig, unsigned kind, const uint8_t *code, const uint8_t *end)
-{
-  core_rig_init (rig);
-  rig->core->strict = kinds[kind].strict;
-  memcpy (rig->mem + 0x1000, code, (size_t) (end - code));
-  memcpy (rig->mem + 0x1800, code_fault, (size_t) (code_fault_end - code_fault));
-  rig->mem[B_EIP] = 0xf4;
-  core_rig_flat (rig, 0x1000);
-  put_task (rig, A, TSS_A, 0, 0);
-  put_task (rig, B, TSS_B, B_EIP, 0x7800);
-  put_task (rig, F, TSS_F, 0x1800 + (uint32_t) (fault_error - code_fault), 0x7000);
-  core_gate_at (rig, CORE_GDT + TO_B, B, 0, 0xe5);
-  core_gate (rig, 0x41, B, 0, 0xe5, 0);
-  for (unsigned vector = VT_EXC_TS; vector <= VT_EXC_GP; vector++)
-    core_gate (rig, vector, F, 0, 0x85, 0);
-  vt_st32 (rig->mem + 0x3000, 0xffffffff);
-}
-
-#define RIG(name)                                                                                  \
-  const unsigned kind = GPOINTER_TO_UINT (data);                                                   \
-  CoreRig        rig_, *rig = &rig_;                                                               \
-  rig_init (rig, kind, code_##name, code_##name##_end)
-
-static bool
-is_busy (CoreRig *rig, unsigned selector)
-{
-  return (rig->mem[CORE_GDT + selector + 5] & 2) != 0;
-}
-
-static uint32_t
-of (CoreRig *rig, uint32_t tss, unsigned at)
-{
-  return vt_ld32 (rig->mem + tss + at);
-}
+#include "core-faults.h"
 
 /* The ways ---------------------------------------------------------------------------------------------- */
 
@@ -203,7 +105,7 @@ test_narrow (gconstpointer data)
   for (unsigned i = 0; i < 4; i++)
     vt_st16 (rig->mem + TSS_B + 34 + 2 * i, i == 1 ? SEL_CODE : SEL_DATA);
   memcpy (rig->mem + B_EIP, code_to_wide, (size_t) (code_to_wide_end - code_to_wide));
-  vt_st32 (rig->mem + TSS_F + EIP, 0x1800 + (uint32_t) (fault_none - code_fault));
+  vt_st32 (rig->mem + TSS_F + EIP, FAULT_CODE + (uint32_t) (fault_none - code_fault));
   run (rig, kind);
   g_assert_cmphex (rig->core->seg[VT_CPU_TR].selector, ==, F);
   g_assert_false (is_busy (rig, A) || is_busy (rig, B));
@@ -222,7 +124,7 @@ test_trap (gconstpointer data)
 {
   RIG (jump);
   vt_st16 (rig->mem + TSS_B + TRAP, 1);
-  core_gate (rig, VT_EXC_DB, SEL_CODE, 0x1800 + (uint32_t) (fault_none - code_fault), 0x8e, 0);
+  core_gate (rig, VT_EXC_DB, SEL_CODE, FAULT_CODE + (uint32_t) (fault_none - code_fault), 0x8e, 0);
   run (rig, kind);
   g_assert_cmphex (vt_ld32 (rig->mem + 0x3004), ==, 1);
   g_assert_cmphex (rig->core->dr6 & 0xe00f, ==, VT_DR6_BT);
@@ -236,7 +138,7 @@ test_resume (gconstpointer data)
   for (unsigned rf = 0; rf < 2; rf++)
     {
       RIG (jump);
-      core_gate (rig, VT_EXC_DB, SEL_CODE, 0x1800 + (uint32_t) (fault_none - code_fault), 0x8e, 0);
+      core_gate (rig, VT_EXC_DB, SEL_CODE, FAULT_CODE + (uint32_t) (fault_none - code_fault), 0x8e, 0);
       vt_st32 (rig->mem + TSS_B + EFLAGS, rf ? 2 | VT_FLAG_RF : 2);
       rig->core->dr[0] = B_EIP;
       rig->core->dr7 = 0x402;
@@ -262,6 +164,7 @@ test_pae (gconstpointer data)
           vt_st64 (at + 0x1000, 0x87);
           vt_st64 (at + 0x1008, i ? 0x87 : 0x200087);
         }
+      take (rig, VT_EXC_GP);
       if (bad)
         vt_st64 (rig->mem + CORE_TABLES + 0x2008, 3); /* Bit 1 is reserved. */
       core->cr4 |= VT_CR4_PAE;
@@ -395,51 +298,53 @@ typedef struct
   const char    *name;
   const uint8_t *code, *end;
   void (*spoil) (CoreRig *rig);
+  unsigned vector;
   uint32_t error;
   bool     within; /* It is the new task's fault. */
 } Refusal;
 
-#define CASE(how, spoil, error, within) { #how "/" #spoil, code_##how, code_##how##_end, spoil, error, within }
+#define REFUSED(how, spoil, vector, error, within)                                                     \
+  { #how "/" #spoil, code_##how, code_##how##_end, spoil, VT_EXC_##vector, error, within }
 
 static const Refusal refusals[] = {
-  CASE (jump, busy, B, false),
-  CASE (jump, absent, B, false),
-  CASE (jump, short_limit, B, false),
-  CASE (call, busy, B, false),
-  CASE (call, absent, B, false),
-  CASE (call, absent_gate, TO_B, false),
-  CASE (call, gate_to_data, SEL_DATA, false),
-  CASE (call, gate_to_local, B | 4, false),
-  CASE (call, gate_beyond, 0x1000, false),
-  CASE (soft, busy, B, false),
-  CASE (soft, gate_to_data, SEL_DATA, false),
-  CASE (user_jump, NULL, B, false), /* DPL 0 */
-  CASE (user_gate, low_gate, TO_B, false),
-  CASE (return_nested, NULL, B, false), /* Not busy. */
-  CASE (return_nested, short_limit, B, false),
-  CASE (jump, null_code, 0, true),
-  CASE (jump, data_as_code, SEL_DATA, true),
-  CASE (jump, code_beyond, 0x1000, true),
-  CASE (jump, code_rpl, SEL_CODE, true),
-  CASE (jump, code_absent, ODD, true),
-  CASE (jump, conforming_inner, ODD, true),
-  CASE (jump, null_stack, 0, true),
-  CASE (jump, code_as_stack, SEL_CODE, true),
-  CASE (jump, stack_dpl, SEL_USER_DATA & ~3u, true),
-  CASE (jump, stack_rpl, SEL_DATA, true),
-  CASE (jump, stack_read_only, ODD, true),
-  CASE (jump, stack_absent, ODD, true),
-  CASE (jump, data_beyond, 0x1000, true),
-  CASE (jump, code_unreadable, ODD, true),
-  CASE (jump, data_absent, ODD, true),
-  CASE (jump, data_is_task, A, true),
-  CASE (jump, table_is_data, SEL_DATA, true),
-  CASE (jump, table_beyond, 0x1000, true),
-  CASE (jump, table_absent, ODD, true),
-  CASE (jump, table_local, ODD | 4, true),
-  CASE (jump, beyond_limit, 0, true),
-  CASE (call, null_stack, 0, true),
-  CASE (soft, code_absent, ODD, true),
+  REFUSED (jump, busy, GP, B, false),
+  REFUSED (jump, absent, NP, B, false),
+  REFUSED (jump, short_limit, TS, B, false),
+  REFUSED (call, busy, GP, B, false),
+  REFUSED (call, absent, NP, B, false),
+  REFUSED (call, absent_gate, NP, TO_B, false),
+  REFUSED (call, gate_to_data, GP, SEL_DATA, false),
+  REFUSED (call, gate_to_local, GP, B | 4, false),
+  REFUSED (call, gate_beyond, GP, 0x1000, false),
+  REFUSED (soft, busy, GP, B, false),
+  REFUSED (soft, gate_to_data, GP, SEL_DATA, false),
+  REFUSED (user_jump, NULL, GP, B, false), /* DPL 0 */
+  REFUSED (user_gate, low_gate, GP, TO_B, false),
+  REFUSED (return_nested, NULL, TS, B, false), /* Not busy. */
+  REFUSED (return_nested, short_limit, TS, B, false),
+  REFUSED (jump, null_code, TS, 0, true),
+  REFUSED (jump, data_as_code, TS, SEL_DATA, true),
+  REFUSED (jump, code_beyond, TS, 0x1000, true),
+  REFUSED (jump, code_rpl, TS, SEL_CODE, true),
+  REFUSED (jump, code_absent, NP, ODD, true),
+  REFUSED (jump, conforming_inner, TS, ODD, true),
+  REFUSED (jump, null_stack, TS, 0, true),
+  REFUSED (jump, code_as_stack, TS, SEL_CODE, true),
+  REFUSED (jump, stack_dpl, TS, SEL_USER_DATA & ~3u, true),
+  REFUSED (jump, stack_rpl, TS, SEL_DATA, true),
+  REFUSED (jump, stack_read_only, TS, ODD, true),
+  REFUSED (jump, stack_absent, SS, ODD, true),
+  REFUSED (jump, data_beyond, TS, 0x1000, true),
+  REFUSED (jump, code_unreadable, TS, ODD, true),
+  REFUSED (jump, data_absent, NP, ODD, true),
+  REFUSED (jump, data_is_task, TS, A, true),
+  REFUSED (jump, table_is_data, TS, SEL_DATA, true),
+  REFUSED (jump, table_beyond, TS, 0x1000, true),
+  REFUSED (jump, table_absent, TS, ODD, true),
+  REFUSED (jump, table_local, TS, ODD | 4, true),
+  REFUSED (jump, beyond_limit, GP, 0, true),
+  REFUSED (call, null_stack, TS, 0, true),
+  REFUSED (soft, code_absent, NP, ODD, true),
 };
 
 static void
@@ -454,6 +359,7 @@ test_refusals (gconstpointer data)
 
       g_test_message ("%s", r->name);
       rig_init (rig, kind, r->code, r->end);
+      take (rig, r->vector);
       if (r->spoil)
         r->spoil (rig);
       const bool was_busy = is_busy (rig, B);
@@ -499,7 +405,7 @@ test_unmapped (gconstpointer data)
       core->cr0 |= VT_CR0_PG;
       vt_mmu_flush (&core->mmu);
       vt_core_changed (core);
-      core_gate (rig, VT_EXC_PF, SEL_CODE, 0x1800 + (uint32_t) (fault_error - code_fault), 0x8e, 0);
+      core_gate (rig, VT_EXC_PF, SEL_CODE, FAULT_CODE + (uint32_t) (fault_error - code_fault), 0x8e, 0);
       g_autofree uint8_t *before = g_memdup2 (rig->mem + 0x4000, 0x300);
       run (rig, kind);
       g_assert_cmphex (core->seg[VT_CPU_TR].selector, ==, A);
@@ -514,22 +420,13 @@ test_unmapped (gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const struct
-  {
-    const char *name;
-    GTestDataFunc run;
-  } tests[] = {
+  static const CoreTest tests[] = {
     { "jump", test_jump },     { "call", test_call },   { "interrupt", test_interrupt }, { "within", test_within },
     { "narrow", test_narrow }, { "trap", test_trap },   { "resume", test_resume },       { "pae", test_pae },
     { "refusals", test_refusals }, { "unmapped", test_unmapped },
   };
 
   g_test_init (&argc, &argv, NULL);
-  for (unsigned i = 0; i < G_N_ELEMENTS (tests); i++)
-    for (unsigned kind = 0; kind < G_N_ELEMENTS (kinds); kind++)
-      {
-        g_autofree char *path = g_strdup_printf ("/tasks/%s/%s", tests[i].name, kinds[kind].name);
-        g_test_add_data_func (path, GUINT_TO_POINTER (kind), tests[i].run);
-      }
+  add_core_tests ("tasks", tests, G_N_ELEMENTS (tests));
   return g_test_run ();
 }
