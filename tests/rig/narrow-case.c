@@ -196,11 +196,11 @@ look_at_frame (NarrowCase *nc, VtCore *core, Mode mode, Outcome *out)
   const unsigned size = mode == REAL ? 2 : is_paged (mode) ? 8 : 4;
   const uint64_t first = mode == REAL ? 0 : HANDLERS, rip = core->rip;
   const unsigned v = (unsigned) (rip - first) / 16;
-  uint8_t       *frame = nc->mem + core->gpr[VT_CPU_RSP];
 
   if (core->seg[VT_CPU_CS].selector != (mode == REAL ? HANDLERS >> 4 : is_paged (mode) ? 24 : 8)
       || rip < first || v >= 32)
     return;
+  uint8_t *frame = nc->mem + core->gpr[VT_CPU_RSP];
   out->vector = v;
   if (mode == REAL)
     {
