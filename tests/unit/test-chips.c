@@ -3,6 +3,7 @@
  * The interrupt controllers together, as an engine without any gets them: with many threads at once,
  * where nothing may be lost, and in a machine that one engine saves and the other loads.
  */
+#include <cpuid.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -846,12 +847,60 @@ test_stack_base (gconstpointer choice)
   vt_machine_free (machine);
 }
 
-/* A guest that counts goes from software to KVM, and back, and counts on. */
+/* The extended state: vectors and masks of AVX-512 where both sides have them, else of AVX, else of SSE. */
+static const uint8_t unit_states[] = { 0xe7, 7, 3 };
+
+/* Whether the byte at @at of an area in the standard format is a register's, by CPUID's leaf 13. */
+static bool
+is_units (uint8_t xcr0, unsigned at)
+{
+  if (at >= 160 && at < 416)
+    return true;
+  for (unsigned i = 2; i < 8; i++)
+    {
+      uint32_t r[4];
+      __cpuid_count (13, i, r[0], r[1], r[2], r[3]);
+      if ((xcr0 >> i & 1) && at >= r[1] && at < r[1] + r[0])
+        return true;
+    }
+  return false;
+}
+
+/* All registers of it, each byte with a value of its own. */
+static bool
+put_units (VtMachine *machine, uint8_t xcr0)
+{
+  g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
+
+  machine->cpus->ops->get (machine->cpus->cpus[0], state, NULL);
+  state->xcr0 = xcr0;
+  for (unsigned at = 0; at < 4096; at++)
+    if (is_units (xcr0, at))
+      state->xsave[at] = (uint8_t) (at * 7 + at / 256 + 1);
+  state->xsave[512] = xcr0;
+  return machine->cpus->ops->set (machine->cpus->cpus[0], state, NULL);
+}
+
+static void
+assert_units (VtMachine *machine, uint8_t xcr0)
+{
+  g_autofree VtCpuState *state = g_new0 (VtCpuState, 1);
+
+  machine->cpus->ops->get (machine->cpus->cpus[0], state, NULL);
+  g_assert_cmphex (state->xcr0, ==, xcr0);
+  g_assert_cmphex (state->xsave[512] | 1, ==, xcr0);
+  for (unsigned at = 0; at < 4096; at++)
+    if (is_units (xcr0, at))
+      g_assert_cmphex (state->xsave[at], ==, (uint8_t) (at * 7 + at / 256 + 1));
+}
+
+/* A guest that counts goes from software to KVM, and back, and counts on; its vector registers go with it. */
 static void
 test_move (gconstpointer other)
 {
   static const uint8_t count[] = { 0xff, 0x05, 0x08, 0x20, 0x00, 0x00, 0xeb, 0xf8 };
   VtMachine           *from = stack_machine_new (&software), *to = stack_machine_new (other), *back;
+  unsigned             units = 0;
 
   if (to == NULL)
     {
@@ -859,12 +908,18 @@ test_move (gconstpointer other)
       return;
     }
   memcpy (vt_ram_host (from->ram) + STACK_CODE, count, sizeof count);
+  while (!put_units (to, unit_states[units]) || !put_units (from, unit_states[units]))
+    g_assert_cmpuint (++units, <, G_N_ELEMENTS (unit_states));
+  g_test_message ("XCR0 is 0x%x", unit_states[units]);
+  vt_cpus_reset (to->cpus, NULL);
   run_until_counted (from, 1000);
   load (to, save (from));
   run_until_counted (to, vt_ld32 (vt_ram_host (to->ram) + STACK_RESULTS + 8) + 1000);
+  assert_units (to, unit_states[units]);
   back = stack_machine_new (&software);
   load (back, save (to));
   run_until_counted (back, vt_ld32 (vt_ram_host (back->ram) + STACK_RESULTS + 8) + 1000);
+  assert_units (back, unit_states[units]);
   vt_machine_free (from);
   vt_machine_free (to);
   vt_machine_free (back);

@@ -166,6 +166,12 @@ write_msr (uint64_t msr)
 }
 
 static void
+read_msr (uint64_t index)
+{
+  rdmsr ((uint32_t) index);
+}
+
+static void
 write_cr4 (uint64_t v)
 {
   WRITE_CR (4, v);
@@ -195,6 +201,13 @@ values (void)
     { 0xc0000081, 0x0023001000000000 }, { 0xc0000102, 0xffff800000000000 }, { 0x175, 0x7fffffffffff },
   };
 
+  static const struct
+  {
+    uint32_t index;
+    uint8_t  reg, bit; /* Of leaf 7. */
+  } absent[] = { { 0x48, 3, 26 }, { 0x49, 3, 26 }, { 0x3b, 1, 1 }, { 0x122, 1, 11 }, { 0x6a0, 2, 7 }, { 0x1c4, 3, 24 } };
+  uint32_t r[4];
+
   for (unsigned i = 0; i < sizeof refused / sizeof refused[0]; i++)
     {
       const uint64_t before = rdmsr (refused[i].index);
@@ -212,6 +225,15 @@ values (void)
       wrmsr (kept[i].index, before);
     }
   PASSES (trap_run (write_cr4, READ_CR (4) | 1ull << 12), GP); /* Five levels: not while there is paging. */
+  /* Those of what CPUID does not offer are not there: IA32_SPEC_CTRL, PRED_CMD, TSC_ADJUST, TSX_CTRL, U_CET, XFD. */
+  for (unsigned i = 0; i < sizeof absent / sizeof absent[0]; i++)
+    {
+      cpuid (7, 0, r);
+      if (r[absent[i].reg] >> absent[i].bit & 1)
+        continue;
+      CAUGHT (trap_run (read_msr, absent[i].index), GP, 0u);
+      PASSES (trap_run (write_msr, (uintptr_t) &(Msr){ absent[i].index, 0 }), GP);
+    }
   /* LME can't be changed while there is paging; LMA is not written. */
   PASSES (trap_run (write_msr, (uintptr_t) &(Msr){ 0xc0000080, rdmsr (0xc0000080) & ~0x100ull }), GP);
   PASSES (trap_run (write_msr, (uintptr_t) &(Msr){ 0xc0000080, rdmsr (0xc0000080) & ~0x400ull }), RETURNED);
