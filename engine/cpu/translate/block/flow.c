@@ -133,7 +133,7 @@ vt_make_jcc (VtMake *make, const VtGuestInsn *g)
 {
   if (is_backward (g))
     emit_poll (make);
-  const uint32_t where = vt_emit_jcc (make->e, g->insn.op->arg);
+  const uint32_t where = vt_emit_jcc (make->e, g->insn.op->arg ^ g->inverted);
 
   if (leads_to_page (make, g->target))
     {

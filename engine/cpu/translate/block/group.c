@@ -14,6 +14,8 @@
 
 /* The longest span: the longer, the more often it crosses a page. */
 #define SPAN 256
+/* A short step from one element to the next. */
+#define STEP 64
 
 typedef struct
 {
@@ -101,6 +103,33 @@ moves (const VtGuestInsn *g, unsigned base, int64_t *by)
   else
     return false;
   return *by >= -SPAN && *by <= SPAN;
+}
+
+bool
+vt_group_strides (const VtBlocks *b, unsigned n)
+{
+  uint32_t address = 0;
+  int64_t  by;
+
+  for (unsigned i = 0; i < n; i++)
+    {
+      const VtInsn *insn = &b->guest[i].insn;
+      if (insn->base < VT_CPU_GPRS)
+        address |= 1u << insn->base;
+      if (insn->index < VT_CPU_GPRS)
+        address |= 1u << insn->index;
+    }
+  for (unsigned i = 0; i < n; i++)
+    {
+      const VtGuestInsn *g = &b->guest[i];
+      const VtOperand   *o = &g->insn.operand[0];
+      const bool         adds = g->insn.mnemonic == ZYDIS_MNEMONIC_ADD || g->insn.mnemonic == ZYDIS_MNEMONIC_SUB
+                        || (g->kind == VT_KIND_LEA && (g->insn.base == o->reg || g->insn.index == o->reg));
+      if (adds && o->kind == VT_OPERAND_GPR && (address >> o->reg & 1)
+          && !(moves (g, o->reg, &by) && by >= -STEP && by <= STEP))
+        return true;
+    }
+  return false;
 }
 
 /* Whether G can outlast the instruction, which is no member. */

@@ -290,6 +290,7 @@ vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
   g->rip = rip;
   g->next = rip + g->zydis.length;
   g->target = 0;
+  g->inverted = false;
   vt_insn_take (&g->insn, &g->zydis, g->operands, mode, bytes);
   g->x87_opcode = vt_unit_x87_opcode (&g->zydis);
   g->flat = (b->code.mode & VT_MODE_FLAT) != 0;

@@ -6,6 +6,9 @@
 #include "make.h"
 
 #define SINGLE_INSNS 16u
+/* Turns of a loop in a block, and how many instructions they may come to. */
+#define MOST_TURNS 4u
+#define UNROLLED 32u
 
 void
 vt_make_stub (VtMake *make, uint32_t where, VtRcx rcx, uint32_t exit)
@@ -148,6 +151,26 @@ emit_insn (VtMake *make, const VtGuestInsn *g, const VtGuestInsn *next)
     }
 }
 
+/* The first @n instructions are a loop. There are several turns of a short one: they share the checks of groups, and the
+ * last alone has a safe point. Not of one with long steps, since each turn's accesses have slots of their own, which
+ * would be filled the oftener. Returns: how many instructions that makes. */
+static unsigned
+unroll (VtBlocks *b, unsigned n)
+{
+  const bool     once = (b->code.mode & VT_MODE_SINGLE) || b->core->strict || vt_group_strides (b, n);
+  const unsigned turns = once ? 1 : CLAMP (UNROLLED / n, 1, MOST_TURNS);
+
+  for (unsigned i = n; i < turns * n; i++)
+    b->guest[i] = b->guest[i - n];
+  for (unsigned turn = 1; turn < turns; turn++)
+    {
+      VtGuestInsn *jump = &b->guest[turn * n - 1];
+      jump->inverted = true;
+      jump->target = jump->next;
+    }
+  return turns * n;
+}
+
 /* Returns: how many instructions the block gets. */
 static unsigned
 decode (VtBlocks *b, bool *units)
@@ -165,6 +188,8 @@ decode (VtBlocks *b, bool *units)
       rip = g->next;
       if (vt_guest_ends (g))
         break;
+      if (g->kind == VT_KIND_JCC && g->target == b->code.rip)
+        n = unroll (b, n);
     }
   return n;
 }

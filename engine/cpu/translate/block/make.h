@@ -51,6 +51,7 @@ struct VtGuestInsn
   uint16_t                x87_opcode; /* vt_unit_x87_opcode() */
   uint8_t                 kind;   /* VtKind */
   bool                    flat;       /* VT_MODE_FLAT */
+  bool                    inverted;   /* A conditional jump where its condition does not hold: unroll() in make.c. */
   bool                    flags_live; /* In front of it: they must stay. */
   /* Its group's: group.c. */
   uint8_t                 group;      /* VtGroup */
@@ -111,6 +112,8 @@ vt_guest_accesses (const VtGuestInsn *g)
 void vt_flags_plan (VtBlocks *b, unsigned n);
 /* group.c: sets what is the group's. */
 void vt_group_plan (VtBlocks *b, unsigned n);
+/* Whether the first @n, a loop, are seen to go through memory in long steps, or in some of unknown length. */
+bool vt_group_strides (const VtBlocks *b, unsigned n);
 
 /* plain.c: the lent registers that it names outside its memory operand, or writes. */
 uint32_t vt_guest_lent (const VtGuestInsn *g, bool written);
