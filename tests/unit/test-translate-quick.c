@@ -290,6 +290,32 @@ CORE_CODE (strings, 64,
            "  movabsq $0x10003e000, %rdi\n movb $0, (%rdi)\n movl $0x3c000, %esi\n movl %r8d, %ecx\n .byte 0x67\n rep movsw\n addq %rdi, %rbx\n"
            "  decl %r8d\n jns 1b\n hlt\n");
 
+CORE_CODE (strings32, 32,
+           "movl $700, %ebp\n movl $0x89abcdef, %edx\n"
+           "1: movl $0x20ff0, %esi\n movl $0x30001, %edi\n movl %ebp, %ecx\n rep movsb\n"
+           "  addl %esi, %ebx\n addl %edi, %ebx\n movl $0x21003, %edi\n movl %ebp, %ecx\n leal 3(%edx, %ebp), %eax\n"
+           "  rep stosl\n addl %ecx, %ebx\n movl $0x20ff0, %esi\n movl $0x30001, %edi\n movl %ebp, %ecx\n repe cmpsw\n"
+           "  adcl %ecx, %ebx\n movl $0x30000, %edi\n movb $0x12, %al\n repne scasb\n adcl %edi, %ebx\n movl $100, %ecx\n"
+           "2: lodsb\n stosb\n movsb\n loop 2b\n"
+           "  movl $0x20800, %esi\n movl $9, %ecx\n rep movsb %gs:(%esi), %es:(%edi)\n"
+           "  movl $0x20800, %esi\n movl $9, %ecx\n rep movsb %cs:(%esi), %es:(%edi)\n decl %ebp\n jns 1b\n hlt\n");
+
+static void
+test_strings32 (void)
+{
+  BOTH (strings32, core_rig_flat);
+  EACH (rig)
+    {
+      rig->core->seg[VT_CPU_GS].base = 0x19000;
+      for (unsigned i = 0; i < 0x20000; i++)
+        rig->mem[0x20000 + i] = (uint8_t) (i * 7 ^ i >> 8);
+    }
+  const VtTranslateCounts counts = both_run (&both);
+  if (!both.rig[TRANSLATED].core->chaos)
+    g_assert_cmpuint (counts.interpreted, <, 700 * 8);
+  both_finish (&both);
+}
+
 static void
 test_strings (void)
 {
@@ -384,6 +410,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/translate-quick/awaited/sysret", code_sysrets, test_awaited);
   g_test_add_data_func ("/translate-quick/awaited/iret", code_irets, test_awaited);
   g_test_add_func ("/translate-quick/strings", test_strings);
+  g_test_add_func ("/translate-quick/strings-32", test_strings32);
   g_test_add_func ("/translate-quick/scans", test_scans);
   g_test_add_func ("/translate-quick/bits", test_bits);
   return g_test_run ();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Instructions of 64-bit mode whose operands are where only their registers tell, without leaving translated code:
- * strings, upwards and as far as the TLB has their pages; bits by number. Where it hasn't, or an element is in two pages,
+ * Instructions whose operands are where only their registers tell, without leaving translated code:
+ * strings, also of flat 32-bit code, upwards and as far as the TLB has their pages; bits by number. Where it hasn't, or an element is in two pages,
  * or somebody wants the core, the interpreter goes on with what the registers say is left.
  */
 #include "../interpret/alu.h"
@@ -101,7 +101,7 @@ vt_quick_string (VtCore *core, uint32_t exit, uint64_t next)
   const bool     repeats = insn->rep || insn->repne;
   const bool     compares = which == VT_STRING_CMPS || which == VT_STRING_SCAS;
   const bool     reads = which == VT_STRING_MOVS || which == VT_STRING_CMPS || which == VT_STRING_LODS;
-  uint64_t      *gpr = core->gpr, count = repeats ? gpr[VT_CPU_RCX] : 1;
+  uint64_t      *gpr = core->gpr, count = repeats ? vt_core_gpr (core, VT_CPU_RCX, insn->asize) : 1;
 
   if (core->fast.flags & VT_FLAG_DF)
     return 0;
@@ -112,9 +112,11 @@ vt_quick_string (VtCore *core, uint32_t exit, uint64_t next)
       uint64_t       n = count;
 
       if (reads)
-        from = reach (core, VT_ACCESS_READ, base_of (core, insn) + gpr[VT_CPU_RSI], size, &n);
+        from = reach (core, VT_ACCESS_READ, base_of (core, insn) + vt_core_gpr (core, VT_CPU_RSI, insn->asize), size,
+                      &n);
       if (which != VT_STRING_LODS)
-        to = reach (core, compares ? VT_ACCESS_READ : VT_ACCESS_WRITE, gpr[VT_CPU_RDI], size, &n);
+        to = reach (core, compares ? VT_ACCESS_READ : VT_ACCESS_WRITE,
+                    vt_core_gpr (core, VT_CPU_RDI, insn->asize), size, &n);
       if ((reads && from == NULL) || (which != VT_STRING_LODS && to == NULL))
         return 0;
       if (compares)
@@ -126,12 +128,12 @@ vt_quick_string (VtCore *core, uint32_t exit, uint64_t next)
       else
         vt_core_set_gpr (core, VT_CPU_RAX, size, load (from + (n - 1) * size, size));
       if (reads)
-        gpr[VT_CPU_RSI] += n * size;
+        vt_core_set_gpr (core, VT_CPU_RSI, insn->asize, gpr[VT_CPU_RSI] + n * size);
       if (which != VT_STRING_LODS)
-        gpr[VT_CPU_RDI] += n * size;
+        vt_core_set_gpr (core, VT_CPU_RDI, insn->asize, gpr[VT_CPU_RDI] + n * size);
       count -= n;
       if (repeats)
-        gpr[VT_CPU_RCX] = count;
+        vt_core_set_gpr (core, VT_CPU_RCX, insn->asize, count);
       if (compares && repeats && ((core->fast.flags & VT_FLAG_ZF) != 0) == insn->repne)
         break;
       if (count && vt_quick_awaited (core))

@@ -286,7 +286,7 @@ vt_quick_find (const VtInsn *insn)
       return NULL;
     }
   if (run == vt_op_string)
-    return insn->asize == 8 && (insn->op->arg & 15) < VT_STRING_INS ? vt_quick_string : NULL;
+    return insn->asize >= 4 && (insn->op->arg & 15) < VT_STRING_INS ? vt_quick_string : NULL;
   if (run == vt_op_bit)
     return insn->asize == 8 && insn->operand[0].kind == VT_OPERAND_MEM ? vt_quick_bit : NULL;
   if (run == vt_op_read_base)

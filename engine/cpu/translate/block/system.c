@@ -15,7 +15,10 @@ vt_system_kind (const VtGuestInsn *g, unsigned mode)
   const bool user = (mode & VT_MODE_SET) == VT_SET_USER;
 
   if (vt_mode_is_narrow (mode))
-    return VT_KIND_INTERPRET;
+    return run == vt_op_string && (mode & VT_MODE_FLAT) && g->insn.seg < VT_CPU_FS && g->insn.seg != VT_CPU_CS
+                   && vt_quick_find (&g->insn)
+               ? VT_KIND_QUICK
+               : VT_KIND_INTERPRET;
   if (vt_quick_find (&g->insn))
     return run == vt_op_syscall || run == vt_op_sysret || run == vt_op_iret ? VT_KIND_AWAY : VT_KIND_QUICK;
   if (run == vt_op_pushf)
