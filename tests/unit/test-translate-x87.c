@@ -56,7 +56,7 @@ check (Both *both)
   const VtTranslateCounts counts = both_run (both);
 
   if (!both->rig[TRANSLATED].core->chaos && counts.blocks)
-    g_assert_cmpuint (counts.interpreted, <, TURNS * 16);
+    g_assert_cmpuint (counts.interpreted, <, TURNS * 18);
   both_finish (both);
 }
 

@@ -81,12 +81,12 @@ memory_fits (const VtGuestInsn *g)
 }
 
 /* By itself, an instruction of the units; the interpreter has those that store by a mask, or are about control words, done
- * in C. */
+ * in C. LDMXCSR is left to it: AMD's processors have a bit there that guests are not offered. */
 static bool
 is_unit (const VtInsn *insn)
 {
   static void (*const run[]) (VtCore *, const VtInsn *) = {
-    vt_op_masked, vt_op_fnstcw, vt_op_fldcw, vt_op_fnstsw, vt_op_fclex, vt_op_fwait, vt_op_ldmxcsr, vt_op_stmxcsr,
+    vt_op_masked, vt_op_fnstcw, vt_op_fldcw, vt_op_fnstsw, vt_op_fclex, vt_op_fwait, vt_op_stmxcsr,
   };
 
   for (unsigned i = 0; i < G_N_ELEMENTS (run); i++)
