@@ -4,22 +4,25 @@
  */
 #include "translate-both.h"
 
-/* Lets 4 MiB and so on lead to the page tables' large page at 2 MiB: pages that are 4 MiB apart share the TLB's
- * entries. */
+/* Lets all large pages of the first 2 GiB be the one at 2 MiB: pages that are 32 MiB apart share the TLB's entries. */
 static void
 alias (Both *both)
 {
+  G_STATIC_ASSERT (VT_TLB_ENTRIES * VT_PAGE == 0x2000000);
   for (CoreRig *rig = both->rig; rig < both->rig + 2; rig++)
-    for (unsigned i = 2; i < 128; i++)
-      vt_st64 (rig->mem + CORE_TABLES + 0x2000 + i * 8, 0x200000 | 0x87);
+    {
+      for (unsigned i = 2; i < 512; i++)
+        vt_st64 (rig->mem + CORE_TABLES + 0x2000 + i * 8, 0x200000 | 0x87);
+      vt_st64 (rig->mem + CORE_TABLES + 0x1008, (CORE_TABLES + 0x2000) | 7);
+    }
 }
 
 /* More pages in turn than share an entry, some of them accessed by the interpreter in between. */
 CORE_CODE (conflict, 64,
            "movl $3000, %ecx\n movl $0x200000, %ebx\n"
-           "1: addq %rcx, (%rbx)\n incq 0x400008(%rbx)\n xchgq %rdx, 0x800010(%rbx)\n"
-           "   addq 0xc00018(%rbx), %rdx\n pushq 0x1000008(%rbx)\n popq %rsi\n addq %rsi, 0x1400020(%rbx)\n"
-           "   leaq 0x1800100(%rbx), %rsp\n pushq %rdx\n popq %rdi\n addq %rdi, %rdx\n"
+           "1: addq %rcx, (%rbx)\n incq 0x2000008(%rbx)\n xchgq %rdx, 0x4000010(%rbx)\n"
+           "   addq 0x6000018(%rbx), %rdx\n pushq 0x8000008(%rbx)\n popq %rsi\n addq %rsi, 0xa000020(%rbx)\n"
+           "   leaq 0xc000100(%rbx), %rsp\n pushq %rdx\n popq %rdi\n addq %rdi, %rdx\n"
            "   decl %ecx\n jnz 1b\n hlt\n");
 
 static void
@@ -37,8 +40,8 @@ test_conflict (void)
  * code of more pages has been there than share an entry, and yet it gets on. */
 CORE_CODE (forgotten, 64,
            "movl $200, %ecx\n movl $0x9000, %edx\n"
-           "1: movl $0x40000, %ebx\n cmpl $100, %ecx\n jne 2f\n movl $0x40ff8, %ebx\n movl $0x409000, %edi\n"
-           "3: call *%rdi\n addl $0x400000, %edi\n cmpl $0xfc00000, %edi\n jb 3b\n"
+           "1: movl $0x40000, %ebx\n cmpl $100, %ecx\n jne 2f\n movl $0x40ff8, %ebx\n movl $0x2009000, %edi\n"
+           "3: call *%rdi\n addl $0x2000000, %edi\n cmpl $0x7e000000, %edi\n jb 3b\n"
            "2: call *%rdx\n decl %ecx\n jnz 1b\n hlt\n");
 CORE_CODE (group, 64, "addq (%rbx), %rsi\n addq 8(%rbx), %rsi\n incq 16(%rbx)\n ret\n");
 

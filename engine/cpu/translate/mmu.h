@@ -21,7 +21,7 @@
 
 typedef struct VtCore VtCore;
 
-#define VT_TLB_ENTRIES 1024u
+#define VT_TLB_ENTRIES 8192u
 #define VT_TLB_VICTIMS 16u
 #define VT_TLB_ALL (VT_TLB_ENTRIES + VT_TLB_VICTIMS)
 #define VT_TLB_EMPTY 1u /* No page begins there. */
@@ -59,7 +59,7 @@ typedef enum
  * and of those of pages that aren't global, more: a change of the address space finds them without a look at
  * all. */
 #define VT_TLB_USED 30u
-#define VT_TLB_FILLED 222u
+#define VT_TLB_FILLED 990u
 
 typedef struct
 {

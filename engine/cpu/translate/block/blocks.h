@@ -19,7 +19,7 @@
 #include "memory/space.h"
 #include "translate.h"
 
-#define VT_CACHE_BYTES (32u * 1024 * 1024)
+#define VT_CACHE_BYTES (64u * 1024 * 1024)
 #define VT_BLOCK_INSNS 48u    /* The most in one block. */
 #define VT_BLOCK_BYTES 32768u /* More than any block's host code. */
 
@@ -61,7 +61,7 @@ typedef struct
   uint32_t exit, pad_;   /* For a miss. */
 } VtSiteCold;
 
-#define VT_SITES (1u << 18) /* In the cache. */
+#define VT_SITES (1u << 19) /* In the cache. */
 /* Where flags live, a slot is for a window of its page, so that one PEXT sees whether an access begins in it. */
 #define VT_SITE_WINDOW 2048u
 
