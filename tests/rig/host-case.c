@@ -539,8 +539,10 @@ aim (Source *source, const VtInsn *insn, const ZydisDecodedInstruction *zydis, u
     gpr[VT_CPU_RBP] = DATA + 0xc00 + (source_byte (source) & 0xf8);
   if (insn->op->run == vt_op_string)
     {
-      gpr[VT_CPU_RSI] = DATA + 0x800 + source_byte (source) * 4u;
-      gpr[VT_CPU_RDI] = DATA + 0x900 + source_byte (source) * 4u;
+      /* In one page, or over the border of two. */
+      const uint64_t at = DATA + (source_byte (source) < 128 ? 0x800 : 0xe00);
+      gpr[VT_CPU_RSI] = at + source_byte (source) * 4u;
+      gpr[VT_CPU_RDI] = at + 0x100 + source_byte (source) * 4u;
       gpr[VT_CPU_RCX] &= 0x3f;
     }
   if (insn->op->run == vt_op_xlat)

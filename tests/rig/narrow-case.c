@@ -469,8 +469,9 @@ aim (Source *source, NarrowCase *nc, const VtInsn *insn, const ZydisDecodedInstr
   put (c, VT_CPU_RBP, width, stack - 0x400);
   if (insn->op->run == vt_op_string)
     {
-      put (c, VT_CPU_RSI, insn->asize, c->data_at + 0x800 + source_byte (source) * 4u - c->seg[insn->seg].base);
-      put (c, VT_CPU_RDI, insn->asize, c->data_at + 0x900 + source_byte (source) * 4u - c->seg[VT_CPU_ES].base);
+      const uint64_t at = c->data_at + (source_byte (source) < 128 ? 0x800 : 0xe00);
+      put (c, VT_CPU_RSI, insn->asize, at + source_byte (source) * 4u - c->seg[insn->seg].base);
+      put (c, VT_CPU_RDI, insn->asize, at + 0x100 + source_byte (source) * 4u - c->seg[VT_CPU_ES].base);
       put (c, VT_CPU_RCX, insn->asize, c->gpr[VT_CPU_RCX] & 0x3f);
     }
   if (insn->op->run == vt_op_xlat)

@@ -502,27 +502,44 @@ test_fetch (void)
 }
 
 /* A repeated string stops at the page that isn't there, whole iterations done, and can be taken up. */
-CORE_CODE (
-    restart, 64,
-    "cld\n movl $0x20ff0, %edi\n movl $8, %ecx\n movl $0x55, %eax\n rep stosl\n hlt\n" LABEL (
-        restart_handler) "movq %rcx, 0x3000\n movq %rdi, 0x3008\n"
-                         "movq $0x21007, 0x13108\n movq %cr3, %rbx\n movq %rbx, %cr3\n addq $8, %rsp\n iretq\n");
-extern const uint8_t restart_handler[];
+#define RESTART(name, direction, from, entry, page) \
+  CORE_CODE (name, 64, \
+             direction "\n movl $" from ", %edi\n movl $8, %ecx\n movl $0x55, %eax\n rep stosl\n cld\n hlt\n" LABEL ( \
+                 name##_handler) "movq %rcx, 0x3000\n movq %rdi, 0x3008\n movq $" page ", " entry "\n" \
+                                 "movq %cr3, %rbx\n movq %rbx, %cr3\n addq $8, %rsp\n iretq\n"); \
+  extern const uint8_t name##_handler[];
+
+RESTART (restart, "cld", "0x20ff0", "0x13108", "0x21007")
+RESTART (restart_down, "std", "0x2100c", "0x13100", "0x20007")
+
+static void
+check_restart (CoreRig *rig, uint64_t absent, uint32_t handler, uint64_t rdi)
+{
+  vt_st64 (core_pte (rig, absent), 0);
+  core_gate (rig, 14, SEL_CODE64, handler, 0x8e, 0);
+  core_rig_run (rig);
+  g_assert_cmphex (vt_ld64 (rig->mem + 0x3000), ==, 4);
+  g_assert_cmphex (vt_ld64 (rig->mem + 0x3008), ==, rdi);
+  g_assert_cmphex (rig->core->gpr[VT_CPU_RCX], ==, 0);
+  g_assert_cmphex (vt_ld32 (rig->mem + 0x20fec), ==, 0);
+  for (unsigned i = 0; i < 8; i++)
+    g_assert_cmphex (vt_ld32 (rig->mem + 0x20ff0 + i * 4), ==, 0x55);
+  g_assert_cmphex (vt_ld32 (rig->mem + 0x21010), ==, 0);
+  core_rig_finish (rig);
+}
 
 static void
 test_restart (void)
 {
   BEGIN (restart, core_rig_long);
-  vt_st64 (core_pte (&rig, 0x21000), 0);
-  core_gate (&rig, 14, SEL_CODE64, CORE_AT (restart, restart_handler), 0x8e, 0);
-  core_rig_run (&rig);
-  g_assert_cmphex (vt_ld64 (rig.mem + 0x3000), ==, 4);
-  g_assert_cmphex (vt_ld64 (rig.mem + 0x3008), ==, 0x21000);
-  g_assert_cmphex (rig.core->gpr[VT_CPU_RCX], ==, 0);
-  g_assert_cmphex (vt_ld32 (rig.mem + 0x20ffc), ==, 0x55);
-  g_assert_cmphex (vt_ld32 (rig.mem + 0x2100c), ==, 0x55);
-  g_assert_cmphex (vt_ld32 (rig.mem + 0x21010), ==, 0);
-  core_rig_finish (&rig);
+  check_restart (&rig, 0x21000, CORE_AT (restart, restart_handler), 0x21000);
+}
+
+static void
+test_restart_down (void)
+{
+  BEGIN (restart_down, core_rig_long);
+  check_restart (&rig, 0x20000, CORE_AT (restart_down, restart_down_handler), 0x20ffc);
 }
 
 /* INVLPG of one address of a large page reaches the others. */
@@ -631,6 +648,7 @@ main (int argc, char **argv)
   g_test_add_func ("/core/paging-kinds", test_paging_kinds);
   g_test_add_func ("/core/fetch", test_fetch);
   g_test_add_func ("/core/restart", test_restart);
+  g_test_add_func ("/core/restart-down", test_restart_down);
   g_test_add_func ("/core/large-flush", test_large_flush);
   g_test_add_func ("/core/step", test_step);
   g_test_add_func ("/core/declined", test_declined);

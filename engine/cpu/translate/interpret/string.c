@@ -114,20 +114,25 @@ static void (*const iterations[]) (VtCore *core, const VtInsn *insn, unsigned si
 
 /* Many at once ------------------------------------------------------------------------------------ */
 
-/* How many of @count elements from @offset on lie in one page, and neither wrap nor meet a limit. */
+/* How many of @count elements from the one at @linear on, in the direction that DF tells, lie in its page, and neither
+ * wrap nor meet a limit. */
 static uint64_t
 elements_in_page (const VtCore *core, const VtInsn *insn, unsigned seg, unsigned reg, uint64_t linear,
                   unsigned size, uint64_t count)
 {
   const VtCpuSegment *s = &core->seg[seg];
-  const uint64_t      offset = vt_core_gpr (core, reg, insn->asize);
-  const uint64_t      in_page = (VT_PAGE - (linear & VT_PAGE_OFFSET)) / size;
+  const uint64_t      offset = vt_core_gpr (core, reg, insn->asize), at = linear & VT_PAGE_OFFSET;
+  const bool          expands_down = core->code_bits != 64 && (s->type & 0xc) == 4;
+  const uint64_t      in_page = (VT_PAGE - at) / size;
+
+  if (core->rflags & VT_FLAG_DF)
+    return in_page == 0 || expands_down ? 0 : MIN (count, MIN (at, offset) / size + 1);
   /* Less the last, so that a whole address space is not zero. */
   uint64_t       before_end = (vt_ones (insn->asize) - offset) / size;
 
   if (core->code_bits != 64)
     {
-      if ((s->type & 0xc) == 4 || offset > s->limit) /* Data that expands downwards. */
+      if (expands_down || offset > s->limit)
         return 0;
       before_end = MIN (before_end, (s->limit - offset + 1) / size);
     }
@@ -144,8 +149,8 @@ fill (uint8_t *to, unsigned size, uint64_t n, uint64_t value)
       vt_st (to + i * size, size, value);
 }
 
-/* Does several of @count iterations that stay in one page of RAM, upwards. Returns: how many; 0: none, and
- * the first is to be done by itself. Raises what the first would. */
+/* Does several of @count iterations that stay in one page of RAM. Returns: how many; 0: none, and the first is to be
+ * done by itself. Raises what the first would. */
 static uint64_t
 several (VtCore *core, const VtInsn *insn, unsigned which, unsigned size, uint64_t count)
 {
@@ -153,11 +158,13 @@ several (VtCore *core, const VtInsn *insn, unsigned which, unsigned size, uint64
   const bool writes = which == VT_STRING_MOVS || which == VT_STRING_STOS;
   const VtAccessKind kind = writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
   const VtAccessSet  set = vt_mmu_data_set (core);
+  const bool         down = (core->rflags & VT_FLAG_DF) != 0;
+  const int          step = down ? -(int) size : (int) size;
   const uint8_t     *a = NULL;
   uint8_t           *b;
   uint64_t           n = count, i = 0, x = 0, y = 0;
 
-  if ((core->rflags & VT_FLAG_DF) || vt_core_watches (core) || which == VT_STRING_LODS || which == VT_STRING_INS
+  if (vt_core_watches (core) || which == VT_STRING_LODS || which == VT_STRING_INS
       || which == VT_STRING_OUTS)
     return 0;
   if (from)
@@ -173,24 +180,26 @@ several (VtCore *core, const VtInsn *insn, unsigned which, unsigned size, uint64
   b = n > 1 ? vt_mmu_host (core, linear, size, kind, set) : NULL;
   if (b == NULL)
     return 0;
+  /* Of those that are moved or filled, the lowest. */
+  const size_t before = down ? (n - 1) * size : 0;
 
   switch (which)
     {
     case VT_STRING_MOVS:
       /* Onto what follows, each element is one that has just been written. */
-      if (b > a && b < a + n * size)
+      if (down ? b < a && b + n * size > a : b > a && b < a + n * size)
         return 0;
-      memmove (b, a, n * size);
+      memmove (b - before, a - before, n * size);
       break;
     case VT_STRING_STOS:
-      fill (b, size, n, vt_core_gpr (core, VT_CPU_RAX, size));
+      fill (b - before, size, n, vt_core_gpr (core, VT_CPU_RAX, size));
       break;
     default:
       /* To the first that is not as the prefix wants it, that one too. */
       do
         {
-          x = from ? vt_ld (a + i * size, size) : vt_core_gpr (core, VT_CPU_RAX, size);
-          y = vt_ld (b + i * size, size);
+          x = from ? vt_ld (a + (int64_t) i * step, size) : vt_core_gpr (core, VT_CPU_RAX, size);
+          y = vt_ld (b + (int64_t) i * step, size);
         }
       while (++i < n && (x == y) != insn->repne);
       n = i;
@@ -198,8 +207,8 @@ several (VtCore *core, const VtInsn *insn, unsigned which, unsigned size, uint64
       break;
     }
   if (from)
-    vt_core_set_gpr (core, VT_CPU_RSI, insn->asize, core->gpr[VT_CPU_RSI] + n * size);
-  vt_core_set_gpr (core, VT_CPU_RDI, insn->asize, core->gpr[VT_CPU_RDI] + n * size);
+    vt_core_set_gpr (core, VT_CPU_RSI, insn->asize, core->gpr[VT_CPU_RSI] + n * (uint64_t) (int64_t) step);
+  vt_core_set_gpr (core, VT_CPU_RDI, insn->asize, core->gpr[VT_CPU_RDI] + n * (uint64_t) (int64_t) step);
   return n;
 }
 
