@@ -253,6 +253,16 @@ vt_emit_swap_halves (VtEmit *e, unsigned reg)
 }
 
 void
+vt_emit_string (VtEmit *e, unsigned opcode, unsigned size)
+{
+  if (size == 2)
+    vt_emit8 (e, OPERAND_SIZE);
+  else if (size == 8)
+    vt_emit8 (e, REX | REX_W);
+  vt_emit8 (e, opcode | (size > 1));
+}
+
+void
 vt_emit_flags_to_ax (VtEmit *e)
 {
   vt_emit8 (e, 0x9f); /* LAHF; SETO AL */

@@ -87,6 +87,8 @@ void vt_emit_not (VtEmit *e, unsigned reg);
 /* Status flags to AX and back. */
 void vt_emit_flags_to_ax (VtEmit *e);
 void vt_emit_ax_to_flags (VtEmit *e);
+/* A string instruction, by the opcode that it has for bytes. */
+void vt_emit_string (VtEmit *e, unsigned opcode, unsigned size);
 /* AL and AH, or their like of RCX, RDX, RBX. */
 void vt_emit_swap_halves (VtEmit *e, unsigned reg);
 /* A constant to memory, sign-extended where it's @wide. */

@@ -136,7 +136,7 @@ vt_group_strides (const VtBlocks *b, unsigned n)
 static bool
 keeps_g (const VtGuestInsn *g)
 {
-  if (vt_guest_interpreted (g))
+  if (vt_guest_interpreted (g) || g->kind == VT_KIND_STRING)
     return false;
   if (vt_guest_accesses (g))
     return !g->flags_live && vt_guest_wanted (g) < 2 && g->kind != VT_KIND_RET

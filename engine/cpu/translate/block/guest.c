@@ -204,6 +204,8 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
     return !strict && vt_system_kind (g, mode) == VT_KIND_AWAY ? VT_KIND_AWAY : VT_KIND_LAST;
   if (run == vt_op_swapgs || run == vt_op_cli || run == vt_op_sti || run == vt_op_ac || run == vt_op_pushf)
     return vt_system_kind (g, mode);
+  if (run == vt_op_string && vt_string_fits (insn))
+    return VT_KIND_STRING;
   if (run == vt_op_string || (run == vt_op_bit && insn->operand[0].kind == VT_OPERAND_MEM
                               && insn->operand[1].kind == VT_OPERAND_GPR))
     return strict ? VT_KIND_INTERPRET : vt_system_kind (g, mode);

@@ -113,6 +113,9 @@ emit_insn (VtMake *make, const VtGuestInsn *g, const VtGuestInsn *next)
     case VT_KIND_LEAVE:
       vt_make_leave (make, g);
       return true;
+    case VT_KIND_STRING:
+      vt_make_string (make, g);
+      return true;
     case VT_KIND_JCC:
       vt_make_jcc (make, g);
       return true;

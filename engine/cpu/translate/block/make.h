@@ -19,6 +19,7 @@ typedef enum
   VT_KIND_PUSH,
   VT_KIND_POP,
   VT_KIND_LEAVE,
+  VT_KIND_STRING,    /* One element: string.c. */
   VT_KIND_JCC,
   VT_KIND_COUNT,     /* JRCXZ, LOOP and their kin. */
   VT_KIND_JMP,
@@ -105,7 +106,8 @@ vt_guest_accesses (const VtGuestInsn *g)
 {
   return g->kind != VT_KIND_INTERPRET && g->kind != VT_KIND_LAST
          && (g->memory != NULL || g->kind == VT_KIND_PUSH || g->kind == VT_KIND_POP
-             || g->kind == VT_KIND_LEAVE || g->kind == VT_KIND_CALL || g->kind == VT_KIND_RET);
+             || g->kind == VT_KIND_LEAVE || g->kind == VT_KIND_STRING || g->kind == VT_KIND_CALL
+             || g->kind == VT_KIND_RET);
 }
 
 /* flags.c: sets flags_live of the block's @n instructions. */
@@ -269,6 +271,11 @@ void vt_make_push_return (VtMake *make, const VtGuestInsn *g);
 VtGuestMem vt_make_stack_at (const VtMake *make, unsigned base, int disp);
 /* The stack pointer becomes @from and @by; @scratch may be lost. */
 void vt_make_move_stack (VtMake *make, unsigned from, int by, unsigned scratch);
+
+/* string.c ---------------------------------------------------------------------------------------- */
+
+bool vt_string_fits (const VtInsn *insn);
+void vt_make_string (VtMake *make, const VtGuestInsn *g);
 
 /* narrow.c ---------------------------------------------------------------------------------------- */
 
