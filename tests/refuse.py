@@ -2,7 +2,7 @@
 """Has the kernel refuse system calls to a program under test, by a filter (seccomp(2)): that needs neither
 privileges nor mounts, which a chroot or a container may not allow.
 """
-import ctypes, os, struct
+import ctypes, errno, mmap, os, struct
 
 # From <linux/prctl.h>, <linux/seccomp.h>, <linux/bpf_common.h> and <asm/unistd_64.h>.
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
@@ -32,3 +32,10 @@ def refusing(error, call, equal=None, bits=None):
       if libc.prctl(*arguments, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
   return install
+
+
+def no_executable_memory():
+  """For Popen's preexec_fn: nothing can be made executable but what is a program's or a library's own."""
+  deny = [refusing(errno.EACCES, SYS_MMAP, bits={2: mmap.PROT_EXEC, 3: mmap.MAP_SHARED | mmap.MAP_ANONYMOUS}),
+          refusing(errno.EACCES, SYS_MPROTECT, bits={2: mmap.PROT_EXEC})]
+  return lambda: [install() for install in deny]

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a machine's process has mapped: the libraries that it needs and no others, and nothing that can be
 written and executed."""
-import errno, mmap, os, re, sys
+import os, re, sys
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 from machine import BUILD, ENGINE, Machine, expect, main
-from refuse import SYS_MMAP, SYS_MPROTECT, refusing
+from refuse import no_executable_memory
 
 ELF = os.path.join(BUILD, "tests/guest/guest.elf")
 
@@ -55,10 +55,8 @@ def rights():
 
 def confined():
   """Where executable memory is denied, a machine in software runs interpreted, and says so."""
-  deny = [refusing(errno.EACCES, SYS_MMAP, bits={2: mmap.PROT_EXEC, 3: mmap.MAP_SHARED}),
-          refusing(errno.EACCES, SYS_MPROTECT, bits={2: mmap.PROT_EXEC})]
   with Machine("--memory", "64") as m:
-    m.start(preexec_fn=lambda: [install() for install in deny])
+    m.start(preexec_fn=no_executable_memory())
     m.wait_text("No bootable device", 60)
     warning = "may not make memory executable: the guest's code is interpreted"
     expect(warning in m.messages(), "the log says so")
@@ -69,4 +67,12 @@ def confined():
            "nothing but files is executable")
 
 
-main(modules, rights, confined)
+def confined_units():
+  """There, too, what the test guest has of the units is executed."""
+  with Machine("--kernel", ELF, "--append", "units", "--memory", "64", "--cpus", "2") as m:
+    m.start(preexec_fn=no_executable_memory())
+    code = m.wait_exit(60)
+    expect("PASS units" in m.serial() and code == 1, f"the guest's units: {m.serial()}, exit status {code}")
+
+
+main(modules, rights, confined, confined_units)

@@ -5,6 +5,7 @@
 #include "engine.h"
 
 #include "../block/translate.h"
+#include "../host/executable.h"
 #include "../host/unit.h"
 #include "vt-loop.h"
 
@@ -250,7 +251,6 @@ static VtCpuEngine *
 create (const VtCpuEngineConfig *config, GError **error)
 {
   VtUnit        *unit = vt_unit_new ();
-  const bool     usable = vt_unit_available (unit);
   const uint64_t features = vt_unit_features (unit);
 
   vt_unit_free (unit);
@@ -272,9 +272,9 @@ create (const VtCpuEngineConfig *config, GError **error)
   vt_soft_counter_init (engine);
   engine->origin = vt_soft_counter (engine);
   vt_soft_cpuid_init (engine, features);
-  if (!usable)
+  if (!vt_executable_allowed ())
     engine->base.warning = "This program may not make memory executable: the guest's code is interpreted, "
-                           "which is slow, and its floating-point and vector instructions can't be executed.";
+                           "which is slow.";
   vt_space_listen (config->space, &listener, engine);
   return &engine->base;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The way into a slot and out of it, and the signals that end one early.
+ * The way into a form and out of it, and the signals that end one early.
  */
 #include <stddef.h>
 
@@ -16,7 +16,6 @@ G_STATIC_ASSERT (offsetof (VtUnitCall, features) == 144);
 G_STATIC_ASSERT (offsetof (VtUnitCall, guest) == 152);
 G_STATIC_ASSERT (offsetof (VtUnitCall, host) == 160);
 G_STATIC_ASSERT (offsetof (VtUnitCall, rsp) == 168);
-G_STATIC_ASSERT (offsetof (VtUnitCall, fresh) == 176);
 
 __asm__ (
     ".pushsection .text\n"
@@ -30,12 +29,7 @@ __asm__ (
     "  movl %eax, %ecx\n  orl %edx, %ecx\n  jz 1f\n"
     "  movq 160(%rdi), %rcx\n  xsave64 (%rcx)\n"
     "  movq 152(%rdi), %rcx\n  xrstor64 (%rcx)\n"
-    "1:cmpq $0, 176(%rdi)\n  je 2f\n"
-    /* What was written by another address is executed safely behind a serializing instruction (SDM
-     * volume 3, 8.1.3), of which IRET is one that no hypervisor intercepts. */
-    "  movq %rsp, %rax\n  movl %ss, %ecx\n  pushq %rcx\n  pushq %rax\n  pushfq\n"
-    "  movl %cs, %ecx\n  pushq %rcx\n  leaq 2f(%rip), %rcx\n  pushq %rcx\n  iretq\n"
-    "2:pushq %rdi\n  pushq 136(%rdi)\n"
+    "1:pushq %rdi\n  pushq 136(%rdi)\n"
     "  pushq 128(%rdi)\n  popfq\n"
     "  movq 0(%rdi), %rax\n  movq 8(%rdi), %rcx\n  movq 16(%rdi), %rdx\n  movq 24(%rdi), %rbx\n"
     "  movq 40(%rdi), %rbp\n  movq 48(%rdi), %rsi\n"
@@ -51,14 +45,14 @@ __asm__ (
     "  pushfq\n  popq 128(%rdi)\n"
     "  movq 8(%rsp), %rax\n  movq %rax, 56(%rdi)\n"
     "  movl 144(%rdi), %eax\n  movl 148(%rdi), %edx\n"
-    "  movl %eax, %ecx\n  orl %edx, %ecx\n  jz 3f\n"
+    "  movl %eax, %ecx\n  orl %edx, %ecx\n  jz 2f\n"
     "  movq 152(%rdi), %rcx\n  xsave64 (%rcx)\n"
     /* A signal lands here, with RDI and RSP put right: the guest's state stays as it was. */
     "vt_unit_landing:\n"
     "  movl 144(%rdi), %eax\n  movl 148(%rdi), %edx\n"
-    "  movl %eax, %ecx\n  orl %edx, %ecx\n  jz 3f\n"
+    "  movl %eax, %ecx\n  orl %edx, %ecx\n  jz 2f\n"
     "  movq 160(%rdi), %rcx\n  xrstor64 (%rcx)\n"
-    "3:cld\n"
+    "2:cld\n"
     "  movq 168(%rdi), %rsp\n"
     "  popq %r15\n  popq %r14\n  popq %r13\n  popq %r12\n  popq %rbx\n  popq %rbp\n"
     "  ret\n"
@@ -82,7 +76,7 @@ land_cb (VtTrap *trap, int signal, ucontext_t *at)
 uint32_t
 vt_unit_call (VtUnitCall *call)
 {
-  /* Only the instruction in the slot may fault: it is at the slot's very beginning. */
+  /* Only the form's instruction may fault, which is its first. */
   call->trap = (VtTrap){ .first = call->code, .last = call->code, .land = land_cb };
   call->signal = 0;
   VtTrap *const outer = vt_trap_set (&call->trap);

@@ -6,6 +6,54 @@
 
 #define RSP (1u << 4)
 
+bool
+vt_unit_never_offers (const ZydisDecodedInstruction *insn)
+{
+  const ZydisISASet set = insn->meta.isa_set;
+
+  return (set >= ZYDIS_ISA_SET_AVX512ER_512 && set <= ZYDIS_ISA_SET_AVX512ER_SCALAR)
+         || (set >= ZYDIS_ISA_SET_AVX512PF_512 && set <= ZYDIS_ISA_SET_AVX512_4VNNIW_512)
+         || (set >= ZYDIS_ISA_SET_AVX512_FP16_128 && set <= ZYDIS_ISA_SET_AVX512_FP16_SCALAR)
+         || (set >= ZYDIS_ISA_SET_AVX512_VP2INTERSECT_128 && set <= ZYDIS_ISA_SET_AVX512_VP2INTERSECT_512);
+}
+
+bool
+vt_unit_runs (const ZydisDecodedInstruction *insn)
+{
+  if (vt_unit_never_offers (insn))
+    return false;
+  switch (insn->meta.isa_ext)
+    {
+    case ZYDIS_ISA_EXT_X87:
+    case ZYDIS_ISA_EXT_MMX:
+    case ZYDIS_ISA_EXT_SSE:
+    case ZYDIS_ISA_EXT_SSE2:
+    case ZYDIS_ISA_EXT_SSE3:
+    case ZYDIS_ISA_EXT_SSSE3:
+    case ZYDIS_ISA_EXT_SSE4:
+    case ZYDIS_ISA_EXT_SSE4A:
+    case ZYDIS_ISA_EXT_AES:
+    case ZYDIS_ISA_EXT_PCLMULQDQ:
+    case ZYDIS_ISA_EXT_AVX:
+    case ZYDIS_ISA_EXT_AVX2:
+    case ZYDIS_ISA_EXT_AVX512EVEX:
+    case ZYDIS_ISA_EXT_AVX512VEX:
+    case ZYDIS_ISA_EXT_AVXAES:
+    case ZYDIS_ISA_EXT_FMA:
+    case ZYDIS_ISA_EXT_F16C:
+    case ZYDIS_ISA_EXT_SHA:
+    case ZYDIS_ISA_EXT_GFNI:
+    case ZYDIS_ISA_EXT_VAES:
+    case ZYDIS_ISA_EXT_VPCLMULQDQ:
+    case ZYDIS_ISA_EXT_BMI1:
+    case ZYDIS_ISA_EXT_BMI2:
+    case ZYDIS_ISA_EXT_ADOX_ADCX:
+      return true;
+    default:
+      return false;
+    }
+}
+
 uint32_t
 vt_unit_mentions (const ZydisDecodedOperand *o)
 {
@@ -218,7 +266,6 @@ vt_unit_examine (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand 
           if (!accept_register (use, o, insn->encoding)
               || (!visible && vt_unit_mentions (o) == RSP))
             return false;
-          use->gprs |= vt_unit_mentions (o);
           break;
         case ZYDIS_OPERAND_TYPE_MEMORY:
           /* One, named, plain: no gather, and no operand that the assembler doesn't show. */

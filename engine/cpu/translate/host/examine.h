@@ -28,7 +28,6 @@ typedef struct VtUnitUse
   uint8_t  size;    /* Of the memory operand, or 0. */
   bool     reads, writes;
   bool     aligned; /* The operand may have to be. */
-  uint32_t gprs;    /* A bit for each general register that it names. */
   /* By a mask of AVX-512: its register, or 0 where all of the operand is accessed. */
   uint8_t mask;
   uint8_t element;   /* Bytes of one of the operand's elements. */
@@ -37,6 +36,12 @@ typedef struct VtUnitUse
   bool    packed;    /* or there are as many elements, from the first on, as bits are set. */
 } VtUnitUse;
 
+/* Parts of AVX-512 that are offered to nobody: the host may have them, or its processor be one of those that
+ * check them after the operand. */
+bool vt_unit_never_offers (const ZydisDecodedInstruction *insn);
+/* The units' instructions, by the extension that they came with. Nothing else is ever executed on the
+ * host: an extension that is not listed is declined. */
+bool vt_unit_runs (const ZydisDecodedInstruction *insn);
 /* What the x87's last-opcode register has of it: the low three bits of the first byte, and ModRM (SDM volume 1, 8.1.9);
  * 0: it's none of the x87's. */
 uint16_t vt_unit_x87_opcode (const ZydisDecodedInstruction *insn);

@@ -67,3 +67,13 @@ vt_executable_unmap (VtExecutable *area)
     munmap (area->execute, area->size + area->data_size);
   *area = (VtExecutable){ 0 };
 }
+
+bool
+vt_executable_allowed (void)
+{
+  VtExecutable area;
+  const bool   mapped = vt_executable_map (&area, "vitrine-probe", 4 * VT_KIB, 0);
+
+  vt_executable_unmap (&area);
+  return mapped;
+}

@@ -19,3 +19,5 @@ typedef struct
  * memory; @area is empty then. */
 bool vt_executable_map (VtExecutable *area, const char *name, size_t size, size_t data_size);
 void vt_executable_unmap (VtExecutable *area);
+/* Whether the host lets this program have any. */
+bool vt_executable_allowed (void);

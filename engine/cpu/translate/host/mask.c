@@ -10,12 +10,9 @@
 uint64_t
 vt_unit_selected (const VtCore *core, const VtUnitUse *use)
 {
-  const VtUnitPart *part = vt_unit_part (core->unit, 5);
-  const unsigned    n = use->size / use->element;
-  uint64_t          mask = 0, selected = 0;
+  const unsigned n = use->size / use->element;
+  uint64_t       mask = vt_unit_get_mask (core, use->mask), selected = 0;
 
-  if (vt_unit_in_use (core) >> 5 & 1)
-    mask = vt_ld64 (core->xsave + part->offset + 8 * use->mask);
   if (use->n_bits < 64)
     mask &= VT_BIT (use->n_bits) - 1;
   if (use->packed)

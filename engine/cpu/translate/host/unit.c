@@ -1,38 +1,41 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * One guest instruction of the x87, MMX or vector units, or of BMI, on the host: which may be run there,
- * its slot, its operands. See unit.h.
+ * its form, its operands. See unit.h.
  */
 #include <cpuid.h>
 #include <signal.h>
 
 #include "../interpret/insn.h"
 #include "examine.h"
-#include "executable.h"
+#include "form.h"
 #include "unit.h"
 
-#define SLOTS 1024u
-#define SLOT_BYTES 32u
-#define AREA (SLOTS * SLOT_BYTES)
+#define CACHE 1024u
 #define PARTS 32u
 
+/* An instruction that has been decoded. */
 typedef struct
 {
   uint8_t   bytes[15], length, mode; /* The key. */
-  bool      refused;
-  uint8_t   base;     /* The register that points to the operand. */
-  uint8_t   stand_in; /* For RSP, or VT_NO_REG. */
-  uint16_t  opcode;   /* As the x87's last-opcode register has it. */
+  uint16_t  opcode; /* As the x87's last-opcode register has it. */
   VtUnitUse use;
-} Slot;
+  VtForm    form;
+  uint64_t  code; /* Where its form is; 0: it is declined. */
+} Entry;
+
+/* What the registers of a form held before, or shall hold. */
+typedef struct
+{
+  uint8_t of[VT_FORM_OPERANDS][VT_UNIT_OPERAND];
+} Registers;
 
 struct VtUnit
 {
-  VtExecutable area;
   uint64_t   features;
   VtUnitPart part[PARTS];
   uint32_t   mxcsr_mask;
-  Slot       slot[SLOTS];
+  Entry      cache[CACHE];
   uint8_t    host[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
   uint8_t    trial[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
   uint8_t    bounce[2 * VT_UNIT_OPERAND] __attribute__ ((aligned (64)));
@@ -70,8 +73,6 @@ vt_unit_new (void)
 
   learn_parts (unit);
   if (unit->features)
-    vt_executable_map (&unit->area, "vitrine-unit", AREA, 0);
-  if (unit->area.execute)
     vt_trap_install ();
   return unit;
 }
@@ -79,14 +80,7 @@ vt_unit_new (void)
 void
 vt_unit_free (VtUnit *unit)
 {
-  vt_executable_unmap (&unit->area);
   g_aligned_free (unit);
-}
-
-bool
-vt_unit_available (const VtUnit *unit)
-{
-  return unit->area.execute != NULL;
 }
 
 uint64_t
@@ -136,144 +130,144 @@ vt_unit_sanitize (VtCore *core)
   vt_st32 (core->xsave + 28, core->unit->mxcsr_mask);
 }
 
-/* Slots ------------------------------------------------------------------------------------------- */
+/* Forms ------------------------------------------------------------------------------------------- */
 
-/* The lowest register of which @used says that the instruction does not name it; never RSP. Below R8, so
- * that no REX prefix is needed, which AH and its kin cannot bear. */
-static uint8_t
-free_register (uint32_t *used)
-{
-  for (uint8_t i = 0; i < 8; i++)
-    if (i != VT_CPU_RSP && !(*used >> i & 1))
-      {
-        *used |= 1u << i;
-        return i;
-      }
-  return VT_NO_REG;
-}
+/* list-forms.c: sorted. */
+extern const uint64_t vt_forms[], vt_forms_end[];
 
-static ZydisRegister
-same_width (ZydisRegister old, unsigned number)
+static uint64_t
+find_form (uint64_t code)
 {
-  switch (ZydisRegisterGetClass (old))
+  const uint64_t *first = vt_forms;
+  size_t          n = (size_t) (vt_forms_end - vt_forms);
+
+  while (n > 1)
     {
-    case ZYDIS_REGCLASS_GPR8:
-      return ZydisRegisterEncode (ZYDIS_REGCLASS_GPR8, (ZyanU8) (number < 4 ? number : number + 4));
-    default:
-      return ZydisRegisterEncode (ZydisRegisterGetClass (old), (ZyanU8) number);
+      const size_t half = n / 2;
+      if (first[half] <= code)
+        first += half;
+      n -= half;
     }
+  return *first == code ? (uint64_t) (uintptr_t) first : 0;
 }
 
-/* Encodes it for 64-bit mode with [@base] as its memory, @stand_in for RSP. Returns: bytes, 0: refused. */
-static unsigned
-encode (const Slot *slot, const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands,
-        uint8_t *to)
-{
-  ZydisEncoderRequest request;
-  ZyanUSize           length = SLOT_BYTES - 1;
-
-  if (!ZYAN_SUCCESS (ZydisEncoderDecodedInstructionToEncoderRequest (
-          insn, operands, insn->operand_count_visible, &request)))
-    return 0;
-  request.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
-  request.address_size_hint = ZYDIS_ADDRESS_SIZE_HINT_NONE;
-  request.prefixes &= ~(ZydisInstructionAttributes) ZYDIS_ATTRIB_HAS_SEGMENT;
-  for (unsigned i = 0; i < request.operand_count; i++)
-    {
-      ZydisEncoderOperand *o = &request.operands[i];
-      if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
-        {
-          o->mem.base = ZydisRegisterEncode (ZYDIS_REGCLASS_GPR64, slot->base);
-          o->mem.index = ZYDIS_REGISTER_NONE;
-          o->mem.scale = 0;
-          o->mem.displacement = 0;
-        }
-      else if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && slot->stand_in != VT_NO_REG
-               && vt_unit_mentions (&operands[i]) == 1u << VT_CPU_RSP)
-        o->reg.value = same_width (o->reg.value, slot->stand_in);
-    }
-  return ZYAN_SUCCESS (ZydisEncoderEncodeInstruction (&request, to, &length)) ? (unsigned) length : 0;
-}
-
-/* Decodes the instruction and decides what its slot holds. */
+/* Decodes the instruction and looks its form up. */
 static void
-prepare (VtUnit *unit, Slot *slot, unsigned index, const VtInsn *insn)
+prepare (Entry *entry, const VtInsn *insn)
 {
   ZydisDecoder            decoder;
   ZydisDecodedInstruction instruction;
   ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
-  uint8_t                 code[SLOT_BYTES] = { 0 };
-  uint32_t                used = 0;
-  unsigned                length = 0;
 
-  *slot = (Slot){ .length = insn->length, .mode = insn->mode, .refused = true, .base = VT_NO_REG,
-                  .stand_in = VT_NO_REG };
-  memcpy (slot->bytes, insn->bytes, insn->length);
+  *entry = (Entry){ .length = insn->length, .mode = insn->mode };
+  memcpy (entry->bytes, insn->bytes, insn->length);
   ZydisDecoderInit (&decoder, (ZydisMachineMode) insn->mode,
                     insn->mode == ZYDIS_MACHINE_MODE_LONG_64       ? ZYDIS_STACK_WIDTH_64
                     : insn->mode == ZYDIS_MACHINE_MODE_LEGACY_32
                           || insn->mode == ZYDIS_MACHINE_MODE_LONG_COMPAT_32
                         ? ZYDIS_STACK_WIDTH_32
                         : ZYDIS_STACK_WIDTH_16);
-  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&decoder, insn->bytes, insn->length, &instruction,
-                                             operands)))
+  if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (&decoder, insn->bytes, insn->length, &instruction, operands))
+      || !vt_unit_examine (&instruction, operands, &entry->use)
+      || !vt_form_of (&instruction, operands, &entry->form))
     return;
-  if (!vt_unit_examine (&instruction, operands, &slot->use))
-    return;
-  used = slot->use.gprs;
-  const bool uses_rsp = (used >> VT_CPU_RSP & 1) != 0;
-  /* In 16-bit code the operand-size prefix says the opposite (CRC32). */
-  const bool word = decoder.stack_width == ZYDIS_STACK_WIDTH_16 && used != 0;
-  if (slot->use.size && (slot->base = free_register (&used)) == VT_NO_REG)
-    return;
-  if (uses_rsp && (slot->stand_in = free_register (&used)) == VT_NO_REG)
-    return;
-  /* In VEX and EVEX there are bits that name registers in 64-bit mode and are ignored elsewhere. */
-  const bool ignored = insn->mode != ZYDIS_MACHINE_MODE_LONG_64
-                       && instruction.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY;
-  if (slot->use.size || uses_rsp || word || ignored)
-    length = encode (slot, &instruction, operands, code);
-  else
-    {
-      /* The bytes mean the same in 64-bit mode. */
-      length = insn->length;
-      memcpy (code, insn->bytes, length);
-    }
-  if (length == 0 || length >= SLOT_BYTES)
-    return;
-  slot->opcode = vt_unit_x87_opcode (&instruction);
-  code[length] = 0xc3;
-  memcpy (unit->area.write + index * SLOT_BYTES, code, SLOT_BYTES);
-  slot->refused = false;
+  entry->opcode = vt_unit_x87_opcode (&instruction);
+  entry->code = find_form (entry->form.code);
 }
 
-static Slot *
-find_slot (VtUnit *unit, const VtInsn *insn, unsigned *index, bool *fresh)
+static const Entry *
+find (VtUnit *unit, const VtInsn *insn)
 {
   uint32_t hash = 2166136261u ^ insn->mode;
 
   for (unsigned i = 0; i < insn->length; i++)
     hash = (hash ^ insn->bytes[i]) * 16777619u;
-  *index = (hash ^ hash >> 16) % SLOTS;
-  Slot *slot = &unit->slot[*index];
-  *fresh = !(slot->length == insn->length && slot->mode == insn->mode
-             && memcmp (slot->bytes, insn->bytes, insn->length) == 0);
-  if (*fresh)
-    prepare (unit, slot, *index, insn);
-  return slot;
+  Entry *entry = &unit->cache[(hash ^ hash >> 16) % CACHE];
+  if (entry->length != insn->length || entry->mode != insn->mode
+      || memcmp (entry->bytes, insn->bytes, insn->length) != 0)
+    prepare (entry, insn);
+  return entry;
+}
+
+/* Registers --------------------------------------------------------------------------------------- */
+
+static void
+get (const VtCore *core, VtFormKind kind, unsigned reg, uint8_t to[VT_UNIT_OPERAND])
+{
+  if (kind == VT_FORM_VECTOR)
+    vt_unit_get_vector (core, reg, to);
+  else if (kind == VT_FORM_MMX)
+    vt_unit_get_mmx (core, reg, to);
+  else if (kind == VT_FORM_MASK)
+    vt_st64 (to, reg == VT_FORM_ALL ? UINT64_MAX : vt_unit_get_mask (core, reg));
+}
+
+static void
+put (VtCore *core, VtFormKind kind, unsigned reg, const uint8_t from[VT_UNIT_OPERAND])
+{
+  if (kind == VT_FORM_VECTOR)
+    vt_unit_put_vector (core, reg, from);
+  else if (kind == VT_FORM_MMX)
+    vt_unit_put_mmx (core, reg, from);
+  else if (kind == VT_FORM_MASK)
+    vt_unit_put_mask (core, reg, vt_ld64 (from));
+}
+
+/* Puts the guest's registers where the form has them; @kept is for what was there in the image. */
+static void
+put_in_place (VtCore *core, const VtForm *form, uint64_t gpr[VT_CPU_GPRS], Registers *kept)
+{
+  Registers wanted;
+
+  for (unsigned i = 0; i < form->n; i++)
+    {
+      const VtFormRegister *r = &form->reg[i];
+      get (core, r->kind, r->guest, wanted.of[i]);
+      get (core, r->kind, r->host, kept->of[i]);
+      if (r->cleared)
+        memset (wanted.of[i], 0, sizeof wanted.of[i]);
+    }
+  for (unsigned i = 0; i < form->n; i++)
+    {
+      const VtFormRegister *r = &form->reg[i];
+      if (r->kind == VT_FORM_GPR || r->kind == VT_FORM_HIGH)
+        gpr[r->host] = core->gpr[r->guest] >> (r->kind == VT_FORM_HIGH ? 8 : 0);
+      else
+        put (core, r->kind, r->host, wanted.of[i]);
+    }
+}
+
+/* The way back, behind the instruction, if it was @done. Where it names a register twice, the first counts. */
+static void
+put_back (VtCore *core, const VtForm *form, const uint64_t gpr[VT_CPU_GPRS], const Registers *kept, bool done)
+{
+  Registers made;
+
+  for (unsigned i = 0; i < form->n; i++)
+    get (core, form->reg[i].kind, form->reg[i].host, made.of[i]);
+  for (unsigned i = 0; i < form->n; i++)
+    put (core, form->reg[i].kind, form->reg[i].host, kept->of[i]);
+  for (unsigned i = form->n; done && i-- > 0;)
+    {
+      const VtFormRegister *r = &form->reg[i];
+      if (r->written && r->kind == VT_FORM_GPR)
+        core->gpr[r->guest] = gpr[r->host];
+      else if (r->written)
+        put (core, r->kind, r->guest, made.of[i]);
+    }
 }
 
 /* Running ----------------------------------------------------------------------------------------- */
 
 /* The faults that come before anything else (SDM volume 3, tables 2-2 and 13-1). */
 static void
-check_needs (VtCore *core, const Slot *slot)
+check_needs (VtCore *core, const Entry *entry)
 {
-  const bool vex = slot->use.needs >= VT_NEEDS_AVX;
+  const bool vex = entry->use.needs >= VT_NEEDS_AVX;
 
-  if (slot->use.needs == VT_NEEDS_NOTHING)
+  if (entry->use.needs == VT_NEEDS_NOTHING)
     return;
-  if (slot->use.needs == VT_NEEDS_X87)
+  if (entry->use.needs == VT_NEEDS_X87)
     {
       if (core->cr0 & (VT_CR0_EM | VT_CR0_TS))
         vt_core_raise (core, VT_EXC_NM, 0);
@@ -281,10 +275,10 @@ check_needs (VtCore *core, const Slot *slot)
   else
     {
       const uint64_t wanted = VT_FEATURE_SSE | VT_FEATURE_AVX
-                              | (slot->use.needs == VT_NEEDS_AVX512 ? VT_FEATURES_AVX512 : 0);
+                              | (entry->use.needs == VT_NEEDS_AVX512 ? VT_FEATURES_AVX512 : 0);
       if (!vex && (core->cr0 & VT_CR0_EM))
         vt_core_ud (core);
-      if (slot->use.needs == VT_NEEDS_SSE && !(core->cr4 & VT_CR4_OSFXSR))
+      if (entry->use.needs == VT_NEEDS_SSE && !(core->cr4 & VT_CR4_OSFXSR))
         vt_core_ud (core);
       if (vex
           && (!core->protected_mode || !(core->cr4 & VT_CR4_OSXSAVE)
@@ -294,7 +288,7 @@ check_needs (VtCore *core, const Slot *slot)
         vt_core_raise (core, VT_EXC_NM, 0);
     }
   /* An exception that an earlier x87 instruction left unmasked. */
-  if (slot->use.x87_too && (vt_unit_in_use (core) & VT_FEATURE_X87) && (core->xsave[2] & 0x80))
+  if (entry->use.x87_too && (vt_unit_in_use (core) & VT_FEATURE_X87) && (core->xsave[2] & 0x80))
     {
       if (!(core->cr0 & VT_CR0_NE))
         vt_core_decline (core); /* FERR# is the chipset's. */
@@ -303,7 +297,7 @@ check_needs (VtCore *core, const Slot *slot)
 }
 
 static uint64_t
-features_of (const VtCore *core, const Slot *slot)
+features_of (const VtCore *core, const Entry *entry)
 {
   static const uint64_t wanted[] = {
     [VT_NEEDS_NOTHING] = 0,
@@ -313,10 +307,10 @@ features_of (const VtCore *core, const Slot *slot)
     [VT_NEEDS_AVX] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX,
     [VT_NEEDS_AVX512] = VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX | VT_FEATURES_AVX512,
   };
-  uint64_t features = wanted[slot->use.needs];
+  uint64_t features = wanted[entry->use.needs];
 
   /* What VEX names not, it clears: registers are as long as XCR0 has them. */
-  if (slot->use.needs == VT_NEEDS_AVX)
+  if (entry->use.needs == VT_NEEDS_AVX)
     features |= core->xcr0 & VT_FEATURES_AVX512;
   return features & core->unit->features;
 }
@@ -341,30 +335,33 @@ raise_signal (VtCore *core, const VtUnitCall *call)
 
 /* FIP and FDP as the guest knows them: the host's addresses are none of its business. */
 static void
-put_pointers (VtCore *core, const VtInsn *insn, const Slot *slot, const uint8_t kept[18])
+put_pointers (VtCore *core, const VtInsn *insn, const Entry *entry, const uint8_t kept[18])
 {
   memcpy (core->xsave + 6, kept, 18);
-  if (slot->use.needs != VT_NEEDS_X87)
+  if (entry->use.needs != VT_NEEDS_X87)
     return;
-  vt_st16 (core->xsave + 6, slot->opcode);
+  vt_st16 (core->xsave + 6, entry->opcode);
   vt_st64 (core->xsave + 8, core->rip);
-  if (slot->use.size)
+  if (entry->use.size)
     vt_st64 (core->xsave + 16, vt_insn_offset (core, insn));
 }
 
 /* An operand that is not aligned is #GP before it is a page fault, where the host's processor minds at
  * all: makers differ, so it is asked, with an operand and a state that don't count. */
 static void
-check_alignment (VtCore *core, const Slot *slot, const VtUnitCall *call, unsigned offset)
+check_alignment (VtCore *core, const Entry *entry, const VtUnitCall *call, unsigned offset)
 {
   VtUnit    *unit = core->unit;
   VtUnitCall trial = *call;
+  Registers  kept;
 
+  put_in_place (core, &entry->form, trial.gpr, &kept);
   memcpy (unit->trial, core->xsave, sizeof unit->trial);
+  put_back (core, &entry->form, trial.gpr, &kept, false);
   memset (unit->bounce, 0, sizeof unit->bounce);
   vt_st32 (unit->trial + 24, 0x1f80); /* No arithmetic exception. */
   trial.guest = unit->trial;
-  trial.gpr[slot->base] = (uint64_t) (uintptr_t) (unit->bounce + offset);
+  trial.gpr[VT_FORM_BASE] = (uint64_t) (uintptr_t) (unit->bounce + offset);
   const uint32_t signal = vt_unit_call (&trial);
   if (signal == SIGSEGV || signal == SIGBUS)
     vt_core_gp (core, 0);
@@ -375,69 +372,62 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
 {
   VtUnit           *unit = core->unit;
   const VtAccessSet set = vt_mmu_data_set (core);
+  const Entry      *entry = find (unit, insn);
+  const VtUnitUse  *use = &entry->use;
   uint64_t          linear = 0, selected = 0;
-  unsigned          index;
-  bool              fresh;
-  uint8_t           kept[18];
+  Registers         registers;
+  uint8_t           pointers[18];
 
-  if (unit->area.execute == NULL)
+  if (!unit->features || entry->code == 0)
     vt_core_decline (core);
-  const Slot *slot = find_slot (unit, insn, &index, &fresh);
-  if (slot->refused)
-    vt_core_decline (core);
-  check_needs (core, slot);
+  check_needs (core, entry);
 
   VtUnitCall call = {
     .flags = (core->rflags & VT_FLAGS_STATUS) | VT_FLAG_FIXED,
-    .code = (uint64_t) (uintptr_t) (unit->area.execute + index * SLOT_BYTES),
-    .features = features_of (core, slot),
+    .code = entry->code,
+    .features = features_of (core, entry),
     .guest = core->xsave,
     .host = unit->host,
-    .fresh = fresh,
   };
   memcpy (call.gpr, core->gpr, sizeof call.gpr);
-  if (slot->stand_in != VT_NO_REG)
-    call.gpr[slot->stand_in] = core->gpr[VT_CPU_RSP];
   uint8_t *bounce = unit->bounce;
-  if (slot->use.size)
+  if (use->size)
     {
-      const VtAccessKind kind = slot->use.writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
-      const unsigned checked = slot->use.mask ? 1 : slot->use.size;
-      linear = vt_insn_linear (core, insn, 0, checked, kind);
-      if (slot->use.aligned && (linear & (slot->use.size - 1)))
-        check_alignment (core, slot, &call, linear & 63);
+      const VtAccessKind kind = use->writes ? VT_ACCESS_WRITE : VT_ACCESS_READ;
+      linear = vt_insn_linear (core, insn, 0, use->mask ? 1 : use->size, kind);
+      if (use->aligned && (linear & (use->size - 1)))
+        check_alignment (core, entry, &call, linear & 63);
       /* At the same place in a cache line, so that what must be aligned faults as it would. */
       bounce += linear & 63;
-      if (slot->use.mask)
+      if (use->mask)
         {
-          selected = vt_unit_selected (core, &slot->use);
-          if (slot->use.writes)
-            vt_unit_masked_probe (core, insn, &slot->use, selected);
+          selected = vt_unit_selected (core, use);
+          if (use->writes)
+            vt_unit_masked_probe (core, insn, use, selected);
           else
-            vt_unit_masked_read (core, insn, &slot->use, selected, bounce);
+            vt_unit_masked_read (core, insn, use, selected, bounce);
         }
-      else if (slot->use.reads)
-        vt_mmu_read (core, linear, bounce, slot->use.size, kind, set);
+      else if (use->reads)
+        vt_mmu_read (core, linear, bounce, use->size, kind, set);
       else
-        vt_mmu_probe_write (core, linear, slot->use.size, set);
-      call.gpr[slot->base] = (uint64_t) (uintptr_t) bounce;
+        vt_mmu_probe_write (core, linear, use->size, set);
+      call.gpr[VT_FORM_BASE] = (uint64_t) (uintptr_t) bounce;
     }
 
-  memcpy (kept, core->xsave + 6, sizeof kept);
-  if (vt_unit_call (&call))
+  memcpy (pointers, core->xsave + 6, sizeof pointers);
+  put_in_place (core, &entry->form, call.gpr, &registers);
+  const bool done = vt_unit_call (&call) == 0;
+  if (done)
+    /* The result of string comparisons, which no operand names. */
+    core->gpr[VT_CPU_RCX] = call.gpr[VT_CPU_RCX];
+  put_back (core, &entry->form, call.gpr, &registers, done);
+  if (!done)
     raise_signal (core, &call);
   if (call.features & VT_FEATURE_X87)
-    put_pointers (core, insn, slot, kept);
-  if (slot->use.mask && slot->use.writes)
-    vt_unit_masked_write (core, insn, &slot->use, selected, bounce);
-  else if (slot->use.writes)
-    vt_mmu_write (core, linear, bounce, slot->use.size, set);
-  if (slot->stand_in != VT_NO_REG)
-    call.gpr[VT_CPU_RSP] = call.gpr[slot->stand_in];
-  else
-    call.gpr[VT_CPU_RSP] = core->gpr[VT_CPU_RSP];
-  for (unsigned i = 0; i < VT_CPU_GPRS; i++)
-    if (i != slot->base && i != slot->stand_in)
-      core->gpr[i] = call.gpr[i];
+    put_pointers (core, insn, entry, pointers);
+  if (use->mask && use->writes)
+    vt_unit_masked_write (core, insn, use, selected, bounce);
+  else if (use->writes)
+    vt_mmu_write (core, linear, bounce, use->size, set);
   core->rflags = (core->rflags & ~VT_FLAGS_STATUS) | (call.flags & VT_FLAGS_STATUS);
 }

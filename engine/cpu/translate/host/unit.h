@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The x87, MMX and vector units' state in a core, and the running of one guest instruction on the
- * host's own units: re-encoded with its memory operand replaced, put into a slot of executable memory
- * that is written through another mapping (no page is ever writable and executable), and called with
+ * host's own units: its form (form.h) is looked up among those that are part of this program, and called with
  * the guest's registers. What the host raises there (SIGFPE, SIGILL, SIGSEGV) is the guest's fault.
  */
 #pragma once
@@ -27,8 +26,6 @@ typedef struct
 
 VtUnit *vt_unit_new (void);
 void    vt_unit_free (VtUnit *unit);
-/* False where the host lets nobody have executable memory: vt_unit_run() then declines. */
-bool vt_unit_available (const VtUnit *unit);
 /* The host's XCR0: what a guest can be offered. */
 uint64_t          vt_unit_features (const VtUnit *unit);
 const VtUnitPart *vt_unit_part (const VtUnit *unit, unsigned feature);
@@ -47,6 +44,18 @@ void     vt_unit_masked_probe (VtCore *core, const VtInsn *insn, const struct Vt
                                uint64_t selected);
 void     vt_unit_masked_write (VtCore *core, const VtInsn *insn, const struct VtUnitUse *use,
                                uint64_t selected, const uint8_t *from);
+
+/* host/registers.c: registers in the core's image; vectors of 64 bytes, MMX registers of 16. */
+void     vt_unit_get_vector (const VtCore *core, unsigned reg, uint8_t *to);
+void     vt_unit_put_vector (VtCore *core, unsigned reg, const uint8_t *from);
+uint64_t vt_unit_get_mask (const VtCore *core, unsigned k);
+void     vt_unit_put_mask (VtCore *core, unsigned k, uint64_t value);
+void     vt_unit_get_mmx (const VtCore *core, unsigned reg, uint8_t *to);
+void     vt_unit_put_mmx (VtCore *core, unsigned reg, const uint8_t *from);
+/* Moves the x87's registers to where another top has them; the status word is the caller's. */
+void vt_unit_move_top (VtCore *core, unsigned top);
+/* Makes a feature's part of the image what it stands for, where that is in its initial state. */
+void vt_unit_use (VtCore *core, unsigned feature);
 
 /* State that has come from outside (a file, a guest's XRSTOR) is put right, so that the host's XRSTOR
  * takes it. */
@@ -67,16 +76,15 @@ vt_unit_set_in_use (VtCore *core, uint64_t features)
   vt_st64 (core->xsave + VT_XSAVE_HEADER, features);
 }
 
-/* host/call.c: a call into a slot. Returns: 0, or the signal that the host raised. */
+/* host/call.c: a call of a form. Returns: 0, or the signal that the host raised. */
 typedef struct
 {
   uint64_t gpr[VT_CPU_GPRS];
   uint64_t flags;
-  uint64_t code;      /* Where the slot is. */
+  uint64_t code;
   uint64_t features;  /* What is loaded before and saved after. */
   uint8_t *guest, *host; /* XSAVE areas. */
   uint64_t rsp;       /* The host's, for the way out. */
-  uint64_t fresh;     /* The slot has just been written. */
   uint32_t signal, mxcsr;
   VtTrap   trap;
 } VtUnitCall;

@@ -5,6 +5,7 @@
  */
 #include "interpret.h"
 
+#include "../host/examine.h"
 #include "insn.h"
 
 #define CACHE 1024u
@@ -211,54 +212,6 @@ take_operands (VtInsn *insn, const ZydisDecodedInstruction *from, const ZydisDec
     }
 }
 
-/* The units' instructions, by the extension that they came with. Nothing else is ever executed on the
- * host: an extension that is not here is declined. */
-static bool
-runs_on_unit (ZydisISAExt ext)
-{
-  switch (ext)
-    {
-    case ZYDIS_ISA_EXT_X87:
-    case ZYDIS_ISA_EXT_MMX:
-    case ZYDIS_ISA_EXT_SSE:
-    case ZYDIS_ISA_EXT_SSE2:
-    case ZYDIS_ISA_EXT_SSE3:
-    case ZYDIS_ISA_EXT_SSSE3:
-    case ZYDIS_ISA_EXT_SSE4:
-    case ZYDIS_ISA_EXT_SSE4A:
-    case ZYDIS_ISA_EXT_AES:
-    case ZYDIS_ISA_EXT_PCLMULQDQ:
-    case ZYDIS_ISA_EXT_AVX:
-    case ZYDIS_ISA_EXT_AVX2:
-    case ZYDIS_ISA_EXT_AVX512EVEX:
-    case ZYDIS_ISA_EXT_AVX512VEX:
-    case ZYDIS_ISA_EXT_AVXAES:
-    case ZYDIS_ISA_EXT_FMA:
-    case ZYDIS_ISA_EXT_F16C:
-    case ZYDIS_ISA_EXT_SHA:
-    case ZYDIS_ISA_EXT_GFNI:
-    case ZYDIS_ISA_EXT_VAES:
-    case ZYDIS_ISA_EXT_VPCLMULQDQ:
-    case ZYDIS_ISA_EXT_BMI1:
-    case ZYDIS_ISA_EXT_BMI2:
-    case ZYDIS_ISA_EXT_ADOX_ADCX:
-      return true;
-    default:
-      return false;
-    }
-}
-
-/* Parts of AVX-512 that are offered to nobody: the host may have them, or its processor be one of those that
- * check them after the operand. */
-static bool
-is_never_offered (ZydisISASet set)
-{
-  return (set >= ZYDIS_ISA_SET_AVX512ER_512 && set <= ZYDIS_ISA_SET_AVX512ER_SCALAR)
-         || (set >= ZYDIS_ISA_SET_AVX512PF_512 && set <= ZYDIS_ISA_SET_AVX512_4VNNIW_512)
-         || (set >= ZYDIS_ISA_SET_AVX512_FP16_128 && set <= ZYDIS_ISA_SET_AVX512_FP16_SCALAR)
-         || (set >= ZYDIS_ISA_SET_AVX512_VP2INTERSECT_128 && set <= ZYDIS_ISA_SET_AVX512_VP2INTERSECT_512);
-}
-
 void
 vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
               const ZydisDecodedOperand *operands, ZydisMachineMode mode, const uint8_t *bytes)
@@ -318,9 +271,9 @@ vt_insn_take (VtInsn *insn, const ZydisDecodedInstruction *from,
     insn->op = NULL;
   /* Zydis knows a coprocessor's VEX forms of LZCNT, POPCNT and TZCNT, which no processor of ours has. */
   if (from->meta.isa_ext == ZYDIS_ISA_EXT_KNC || from->meta.isa_ext == ZYDIS_ISA_EXT_KNCE
-      || from->meta.isa_ext == ZYDIS_ISA_EXT_KNCV || is_never_offered (from->meta.isa_set))
+      || from->meta.isa_ext == ZYDIS_ISA_EXT_KNCV || vt_unit_never_offers (from))
     insn->op = vt_op_find (ZYDIS_MNEMONIC_UD2);
-  if (insn->op == NULL && runs_on_unit (from->meta.isa_ext))
+  if (insn->op == NULL && vt_unit_runs (from))
     insn->op = &vt_op_unit;
 }
 

@@ -6,6 +6,7 @@
  * done before it done and their mask bits clear, as the manuals want it, so that the instruction goes on
  * behind the handler; the others have done nothing.
  */
+#include "../host/examine.h"
 #include "../host/unit.h"
 #include "ops.h"
 
@@ -14,85 +15,7 @@
 #define WIDE_DATA 2u
 #define SCATTER 4u
 
-#define REGISTER 64u /* Bytes of the longest. */
-#define N_PIECES 3u
-
-/* Where a register's bytes are in the image. */
-typedef struct
-{
-  unsigned feature, offset, size, whole, whole_size; /* @whole: the feature's area. */
-} Piece;
-
-static unsigned
-pieces (const VtCore *core, unsigned reg, Piece out[N_PIECES])
-{
-  const VtUnitPart *avx = vt_unit_part (core->unit, 2), *high = vt_unit_part (core->unit, 6),
-                   *more = vt_unit_part (core->unit, 7);
-  unsigned          n = 0;
-
-  if (reg >= 16)
-    {
-      out[n++] = (Piece){ 7, more->offset + 64 * (reg - 16), 64, more->offset, more->size };
-      return n;
-    }
-  out[n++] = (Piece){ 1, 160 + 16 * reg, 16, 160, 256 };
-  out[n++] = (Piece){ 2, avx->offset + 16 * reg, 16, avx->offset, avx->size };
-  if (high->size)
-    out[n++] = (Piece){ 6, high->offset + 32 * reg, 32, high->offset, high->size };
-  return n;
-}
-
-static void
-get_register (const VtCore *core, unsigned reg, uint8_t to[REGISTER])
-{
-  Piece          piece[N_PIECES];
-  const unsigned n = pieces (core, reg, piece);
-
-  memset (to, 0, REGISTER);
-  for (unsigned i = 0, at = 0; i < n; at += piece[i++].size)
-    if (vt_unit_in_use (core) >> piece[i].feature & 1)
-      memcpy (to + at, core->xsave + piece[i].offset, piece[i].size);
-}
-
-/* Makes a part of the image that is in its initial state what it stands for. */
-static void
-use (VtCore *core, const Piece *piece)
-{
-  if (vt_unit_in_use (core) >> piece->feature & 1)
-    return;
-  memset (core->xsave + piece->whole, 0, piece->whole_size);
-  vt_unit_set_in_use (core, vt_unit_in_use (core) | VT_BIT (piece->feature));
-}
-
-static void
-put_register (VtCore *core, unsigned reg, const uint8_t from[REGISTER])
-{
-  Piece          piece[N_PIECES];
-  const unsigned n = pieces (core, reg, piece);
-
-  for (unsigned i = 0, at = 0; i < n; at += piece[i++].size)
-    {
-      use (core, &piece[i]);
-      memcpy (core->xsave + piece[i].offset, from + at, piece[i].size);
-    }
-}
-
-static uint64_t
-get_mask (const VtCore *core, unsigned k)
-{
-  const uint64_t mask = vt_ld64 (core->xsave + vt_unit_part (core->unit, 5)->offset + 8 * k);
-  return vt_unit_in_use (core) >> 5 & 1 ? mask : 0;
-}
-
-static void
-put_mask (VtCore *core, unsigned k, uint64_t mask)
-{
-  const VtUnitPart *part = vt_unit_part (core->unit, 5);
-  const Piece       piece = { 5, part->offset + 8 * k, 8, part->offset, part->size };
-
-  use (core, &piece);
-  vt_st64 (core->xsave + piece.offset, mask);
-}
+#define REGISTER VT_UNIT_OPERAND /* Bytes of the longest. */
 
 static void
 check_avx (VtCore *core, uint64_t features)
@@ -159,12 +82,12 @@ vt_op_gather (VtCore *core, const VtInsn *insn)
     mask_reg = (unsigned) ZydisRegisterGetId (whole.avx.mask.reg);
 
   const unsigned n = (unsigned) whole.avx.vector_length / 8 / MAX (index_size, size);
-  get_register (core, data_reg, data);
-  get_register (core, index_reg, index);
-  uint64_t wanted = evex ? get_mask (core, mask_reg) : 0;
+  vt_unit_get_vector (core, data_reg, data);
+  vt_unit_get_vector (core, index_reg, index);
+  uint64_t wanted = evex ? vt_unit_get_mask (core, mask_reg) : 0;
   if (!evex)
     {
-      get_register (core, mask_reg, mask);
+      vt_unit_get_vector (core, mask_reg, mask);
       for (unsigned i = 0; i < n; i++)
         wanted |= (uint64_t) (mask[(i + 1) * size - 1] >> 7) << i;
     }
@@ -184,28 +107,28 @@ vt_op_gather (VtCore *core, const VtInsn *insn)
       else
         {
           vt_st (data + i * size, size, vt_mmu_load (core, linear, size, set));
-          put_register (core, data_reg, data);
+          vt_unit_put_vector (core, data_reg, data);
         }
       wanted &= ~VT_BIT (i);
       if (evex)
-        put_mask (core, mask_reg, wanted);
+        vt_unit_put_mask (core, mask_reg, wanted);
       else
         {
           memset (mask + i * size, 0, size);
-          put_register (core, mask_reg, mask);
+          vt_unit_put_vector (core, mask_reg, mask);
         }
     }
   /* Done: the mask is clear, and what is above the elements. */
   if (!scatter)
     {
       memset (data + n * size, 0, REGISTER - n * size);
-      put_register (core, data_reg, data);
+      vt_unit_put_vector (core, data_reg, data);
     }
   memset (mask, 0, sizeof mask);
   if (evex)
-    put_mask (core, mask_reg, 0);
+    vt_unit_put_mask (core, mask_reg, 0);
   else
-    put_register (core, mask_reg, mask);
+    vt_unit_put_vector (core, mask_reg, mask);
 }
 
 /* VMASKMOVPS, VMASKMOVPD, VPMASKMOVD and VPMASKMOVQ. What the mask leaves out is not touched. */
@@ -227,9 +150,9 @@ vt_op_masked (VtCore *core, const VtInsn *insn)
   const unsigned     reg = (unsigned) ZydisRegisterGetId (operands[store ? 2 : 0].reg.value);
   uint64_t           linear[REGISTER / 4];
 
-  get_register (core, (unsigned) ZydisRegisterGetId (operands[1].reg.value), mask);
+  vt_unit_get_vector (core, (unsigned) ZydisRegisterGetId (operands[1].reg.value), mask);
   if (store)
-    get_register (core, reg, data);
+    vt_unit_get_vector (core, reg, data);
   for (unsigned i = 0; i < n; i++)
     {
       if (!(mask[(i + 1) * size - 1] & 0x80))
@@ -241,7 +164,7 @@ vt_op_masked (VtCore *core, const VtInsn *insn)
         vt_st (data + i * size, size, vt_mmu_load (core, linear[i], size, set));
     }
   if (!store)
-    put_register (core, reg, data);
+    vt_unit_put_vector (core, reg, data);
   else
     for (unsigned i = 0; i < n; i++)
       if (mask[(i + 1) * size - 1] & 0x80)
@@ -267,19 +190,8 @@ check_mmx (VtCore *core)
 static void
 enter_mmx (VtCore *core)
 {
-  if (!(vt_unit_in_use (core) & VT_FEATURE_X87))
-    {
-      memset (core->xsave, 0, 24);
-      memset (core->xsave + 32, 0, 128);
-      vt_st16 (core->xsave, 0x37f);
-      vt_unit_set_in_use (core, vt_unit_in_use (core) | VT_FEATURE_X87);
-    }
-  /* The image has the registers from the stack's top on. */
-  const unsigned top = vt_ld16 (core->xsave + 2) >> 11 & 7;
-  uint8_t        stack[128];
-  memcpy (stack, core->xsave + 32, sizeof stack);
-  for (unsigned i = 0; i < 8; i++)
-    memcpy (core->xsave + 32 + 16 * i, stack + 16 * ((i - top) & 7), 16);
+  vt_unit_use (core, 0);
+  vt_unit_move_top (core, 0);
   vt_st16 (core->xsave + 2, vt_ld16 (core->xsave + 2) & 0xc7ff);
   core->xsave[4] = 0xff;
 }
@@ -291,11 +203,9 @@ get_bytes (const VtCore *core, const ZydisDecodedOperand *o, uint8_t to[REGISTER
   const unsigned reg = (unsigned) ZydisRegisterGetId (o->reg.value);
 
   if (is_vector (o))
-    get_register (core, reg, to);
-  else if (vt_unit_in_use (core) & VT_FEATURE_X87)
-    memcpy (to, core->xsave + 32 + 16 * ((reg - (vt_ld16 (core->xsave + 2) >> 11)) & 7), 8);
+    vt_unit_get_vector (core, reg, to);
   else
-    memset (to, 0, 8);
+    vt_unit_get_mmx (core, reg, to);
 }
 
 /* MASKMOVQ, MASKMOVDQU and VMASKMOVDQU: the bytes at DS:rDI whose mask's sign is set. */

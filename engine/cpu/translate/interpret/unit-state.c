@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Instructions about the units' state rather than their numbers: control words, environments, FXSAVE and
- * XSAVE with their kin, PKRU. They work on the core's image, so they need no executable memory, and no
- * address of the host's can get into what a guest reads.
+ * XSAVE with their kin, PKRU. They work on the core's image, so that no address of the host's can get into what a
+ * guest reads.
  */
 #include "../host/unit.h"
 #include "ops.h"
@@ -18,37 +18,12 @@
 #define XMM 160u
 #define XMM_END 416u
 
-/* The image's x87 part as it is, where the feature was in its initial state and the bytes are old. */
-static void
-use_x87 (VtCore *core)
-{
-  const uint64_t in_use = vt_unit_in_use (core);
-
-  if (in_use & VT_FEATURE_X87)
-    return;
-  memset (core->xsave, 0, MXCSR);
-  memset (core->xsave + ST (0), 0, XMM - ST (0));
-  vt_st16 (core->xsave + FCW, 0x37f);
-  vt_unit_set_in_use (core, in_use | VT_FEATURE_X87);
-}
-
-static void
-use_sse (VtCore *core)
-{
-  const uint64_t in_use = vt_unit_in_use (core);
-
-  if (in_use & VT_FEATURE_SSE)
-    return;
-  memset (core->xsave + XMM, 0, XMM_END - XMM);
-  vt_unit_set_in_use (core, in_use | VT_FEATURE_SSE);
-}
-
 static void
 check_x87 (VtCore *core)
 {
   if (core->cr0 & (VT_CR0_EM | VT_CR0_TS))
     vt_core_raise (core, VT_EXC_NM, 0);
-  use_x87 (core);
+  vt_unit_use (core, 0);
 }
 
 /* Waiting instructions report what an earlier one left. */
@@ -73,22 +48,10 @@ update_summary (VtCore *core)
   vt_st16 (core->xsave + FSW, fsw);
 }
 
-/* The image has the registers from the top of the stack on; they stay where they are when it moves. */
-static void
-move_top (VtCore *core, unsigned top)
-{
-  const unsigned by = (top - (vt_ld16 (core->xsave + FSW) >> 11)) & 7;
-  uint8_t        all[128];
-
-  memcpy (all, core->xsave + ST (0), sizeof all);
-  for (unsigned i = 0; i < 8; i++)
-    memcpy (core->xsave + ST (i), all + 16 * ((i + by) & 7), 16);
-}
-
 static void
 initialize (VtCore *core)
 {
-  move_top (core, 0);
+  vt_unit_move_top (core, 0);
   vt_st16 (core->xsave + FCW, 0x37f);
   vt_st16 (core->xsave + FSW, 0);
   core->xsave[FTW] = 0;
@@ -138,7 +101,7 @@ vt_op_fwait (VtCore *core, const VtInsn *insn)
 {
   if ((core->cr0 & (VT_CR0_MP | VT_CR0_TS)) == (VT_CR0_MP | VT_CR0_TS))
     vt_core_raise (core, VT_EXC_NM, 0);
-  use_x87 (core);
+  vt_unit_use (core, 0);
   check_pending (core);
 }
 
@@ -221,7 +184,7 @@ take_environment (VtCore *core, unsigned size, const uint8_t *from)
   uint8_t        abridged = 0;
 
   vt_st16 (core->xsave + FCW, (uint16_t) ((vt_ld16 (from) & 0x1f3f) | 0x40));
-  move_top (core, vt_ld16 (from + step) >> 11 & 7);
+  vt_unit_move_top (core, vt_ld16 (from + step) >> 11 & 7);
   vt_st16 (core->xsave + FSW, vt_ld16 (from + step));
   const uint16_t tags = vt_ld16 (from + 2 * step);
   for (unsigned i = 0; i < 8; i++)
@@ -337,7 +300,7 @@ vt_op_ldmxcsr (VtCore *core, const VtInsn *insn)
   if (value & ~(uint64_t) vt_ld32 (core->xsave + MXCSR + 4))
     vt_core_gp (core, 0);
   vt_st32 (core->xsave + MXCSR, (uint32_t) value);
-  use_sse (core);
+  vt_unit_use (core, 1);
 }
 
 void
@@ -366,8 +329,8 @@ vt_op_fxsave (VtCore *core, const VtInsn *insn)
   const uint64_t linear = vt_insn_linear (core, insn, 0, 512, VT_ACCESS_WRITE);
   if (linear & 15)
     vt_core_gp (core, 0);
-  use_x87 (core);
-  use_sse (core);
+  vt_unit_use (core, 0);
+  vt_unit_use (core, 1);
   memcpy (area, core->xsave, XMM_END);
   if (!insn->op->arg)
     shorten_pointers (area);
@@ -484,7 +447,7 @@ vt_op_xsave (VtCore *core, const VtInsn *insn)
   const uint64_t write = insn->op->arg == VT_XSAVE_STANDARD ? wanted : wanted & in_use;
   if (write & VT_FEATURE_X87)
     {
-      use_x87 (core);
+      vt_unit_use (core, 0);
       memcpy (legacy, core->xsave, MXCSR);
       memcpy (legacy + ST (0), core->xsave + ST (0), XMM - ST (0));
       if (!wide_form (insn))
