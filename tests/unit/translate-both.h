@@ -53,10 +53,7 @@ both_run (Both *both)
 
   core_rig_run (i);
   if (!vt_translate_available (t->core))
-    {
-      g_test_message ("this host has no executable memory or no BMI2: only the interpreter is tested");
-      return (VtTranslateCounts){ 0 };
-    }
+    g_test_message ("this host has no executable memory or no BMI2: only the interpreter is tested");
   VtStep step = vt_translate (t->core, CORE_STEPS, NULL);
   /* Chaos ends runs early. */
   while (t->core->chaos && step == VT_STEP_DONE)
