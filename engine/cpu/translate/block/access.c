@@ -33,7 +33,10 @@ vt_guest_mem (const VtGuestInsn *g)
   };
 
   if (insn->base == VT_REG_RIP)
-    m.disp += g->next;
+    {
+      m.disp += g->next;
+      m.relative = true;
+    }
   if (m.narrow && m.base == VT_NONE && m.index == VT_NONE)
     m.disp &= vt_ones (insn->asize);
   m.limited = vt_guest_is_narrow (g) && m.seg != VT_NONE;
@@ -68,7 +71,12 @@ emit_linear (VtMake *make, unsigned to, VtGuestMem m, unsigned size, bool write)
   VtHostMem mem = { .base = m.base, .index = m.index, .scale = m.scale, .disp = (int32_t) m.disp };
 
   if (m.base == VT_NONE && m.index == VT_NONE)
-    vt_emit_mov_imm (e, to, m.disp);
+    {
+      if (m.relative)
+        vt_make_rip (make, true, to, m.disp);
+      else
+        vt_emit_mov_imm (e, to, m.disp);
+    }
   else
     {
       if (m.base != VT_NONE && vt_is_lent (m.base))
@@ -146,10 +154,10 @@ add_site_stub (VtMake *make, const VtSite *site, uint32_t where, bool write, VtH
 }
 
 static bool
-is_constant (VtGuestMem m)
+is_constant (const VtMake *make, VtGuestMem m)
 {
   return m.base == VT_NONE && m.index == VT_NONE && m.seg == VT_NONE
-         && (int64_t) m.disp == (int32_t) m.disp;
+         && !(m.relative && make->block.moves) && (int64_t) m.disp == (int32_t) m.disp;
 }
 
 /* A constant address, which is in the slot's page whenever that is filled. */
@@ -205,7 +213,7 @@ static VtAccess
 access_window (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
 {
   VtEmit      *e = make->e;
-  const bool   near = vt_guest_mem_simple (m) && m.index == VT_NONE, constant = is_constant (m);
+  const bool   near = vt_guest_mem_simple (m) && m.index == VT_NONE, constant = is_constant (make, m);
   const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
   VtHostMem    mem = { .base = VT_T, .index = VT_NONE }, stub = in_t;
 
@@ -235,7 +243,7 @@ access_range (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wa
 {
   VtEmit *e = make->e;
 
-  if (is_constant (m))
+  if (is_constant (make, m))
     return access_constant (make, (int32_t) m.disp, size, write);
   const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
 

@@ -118,19 +118,23 @@ vt_blocks_flush (VtBlocks *b)
 }
 
 static uint32_t *
-bucket (VtBlocks *b, uint64_t rip, unsigned mode)
+bucket (VtBlocks *b, const uint8_t *page, unsigned offset, unsigned mode)
 {
-  return &b->bucket[((rip * UINT64_C (0x9e3779b97f4a7c15) >> 40) + mode) % VT_BLOCK_BUCKETS];
+  const uint64_t at = (uint64_t) (uintptr_t) page + offset;
+  return &b->bucket[((at * UINT64_C (0x9e3779b97f4a7c15) >> 40) + mode) % VT_BLOCK_BUCKETS];
 }
 
 VtBlock *
 vt_blocks_find (VtBlocks *b, const VtCode *code)
 {
-  for (uint32_t n = *bucket (b, code->rip, code->mode); n != VT_NO_BLOCK; n = vt_block (b, n)->next_hash)
+  const unsigned offset = (unsigned) (code->rip - code->page_rip);
+
+  for (uint32_t n = *bucket (b, code->page, offset, code->mode); n != VT_NO_BLOCK; n = vt_block (b, n)->next_hash)
     {
       VtBlock *block = vt_block (b, n);
-      if (block->rip == code->rip && block->page == code->page && block->page_rip == code->page_rip
-          && block->mode == code->mode && (block->tail == NULL || block->tail == code->tail))
+      if (block->page == code->page && block->offset == offset && block->mode == code->mode
+          && (block->tail == NULL || block->tail == code->tail)
+          && (vt_code_moves (code) ? block->moves : block->page_rip == code->page_rip))
         return block;
     }
   return NULL;
@@ -162,7 +166,7 @@ void
 vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail)
 {
   const uint32_t n = b->blocks->len;
-  uint32_t      *head = bucket (b, block->rip, block->mode);
+  uint32_t      *head = bucket (b, block->page, block->offset, block->mode);
 
   g_array_append_vals (b->blocks, block, 1);
   VtBlock *added = vt_block (b, n);
@@ -182,8 +186,8 @@ static void
 kill_block (VtBlocks *b, uint32_t n)
 {
   VtBlock  *block = vt_block (b, n);
-  uint32_t *at = bucket (b, block->rip, block->mode);
-  VtEmit    entry = { .write = b->area.write, .at = block->host };
+  uint32_t *at = bucket (b, block->page, block->offset, block->mode);
+  VtEmit    entry = { .write = b->area.write, .at = block->near };
 
   if (block->dead)
     return; /* By its other page. */

@@ -3,7 +3,8 @@
  * A core's translated code: blocks by guest address, page and mode; the host code's memory; what is known
  * of each instruction; and the pages that blocks were made of.
  *
- * A block is code of one page, translated for one mode: what RIP, page and mode name. An instruction that
+ * A block is code of one page, translated for one mode: what RIP, page and mode name. A program's is good wherever
+ * the page is mapped, so that one which is loaded to another address each time is translated once. An instruction that
  * crosses into the next page is a block of its own, which that page names too, and which only jump tables lead
  * to: they know when a page has gone. A block is entered at its
  * beginning, and again behind an instruction that was interpreted. A block whose code has been written is
@@ -67,22 +68,24 @@ typedef struct
 
 typedef struct
 {
-  uint64_t target;
-  uint32_t block; /* That it is part of. */
+  uint64_t target; /* Less its page's RIP. */
+  uint32_t block;  /* That it is part of. */
   uint32_t patch; /* The displacement of the jump to be aimed, or 0: it may not be. */
   uint16_t mode;  /* Of the target's. */
 } VtBlockLink;
 
 typedef struct
 {
-  uint64_t rip;
-  uint64_t page_rip;    /* Of the page's first byte: RIP less the block's offset in the page. */
+  uint64_t page_rip;    /* Of the page's first byte, where it was made. */
   uint8_t *page, *tail; /* Of the host: its own; and where it crosses into another, that. */
-  uint32_t host, dead_host; /* Its entry, with its number in front, and the way out when it's dead. */
-  uint32_t inner;       /* Where it is entered with the units loaded, if it uses them. */
+  uint32_t host;        /* Its entry from elsewhere, with its number in front: T is where it leads. */
+  uint32_t near, inner; /* Where it's entered from its own page; and with the units loaded, if it uses them. */
+  uint32_t dead_host;   /* The way out when it's dead. */
   uint32_t first, n;    /* Of insns[]; one more stands for the end. */
   uint32_t next_hash, next_page, next_tail;
+  uint16_t offset;      /* In the page. */
   uint16_t mode;        /* VT_MODE_* */
+  bool     moves;       /* vt_code_moves() */
   bool     units, dead;
 } VtBlock;
 
@@ -131,6 +134,18 @@ static inline bool
 vt_code_holds (const VtCode *code, uint64_t rip)
 {
   return rip - code->page_rip < VT_PAGE;
+}
+
+/* Whether what is made of it is good for any other place of which this holds, too: a 64-bit program's, where position-
+ * independent ones are mapped, and far enough from the end of what is canonical that no direct jump leads there. */
+#define VT_CODE_MOVES_FROM UINT64_C (0x100000000)
+#define VT_CODE_MOVES_TO (UINT64_C (0x800000000000) - UINT64_C (0x100000000))
+
+static inline bool
+vt_code_moves (const VtCode *code)
+{
+  return (code->mode & (VT_MODE_DECODE | VT_MODE_SET)) == VT_SET_USER && code->page_rip >= VT_CODE_MOVES_FROM
+         && code->page_rip < VT_CODE_MOVES_TO;
 }
 
 /* Where no block can begin: there is no instruction, or it goes on in another page. Good until any page under watch is
@@ -210,6 +225,13 @@ static inline VtBlock *
 vt_block (const VtBlocks *b, uint32_t n)
 {
   return &g_array_index (b->blocks, VtBlock, n);
+}
+
+/* Of the block that runs. */
+static inline uint64_t
+vt_block_page_rip (const VtCore *core, const VtBlock *block)
+{
+  return block->moves ? core->fast.page_rip : block->page_rip;
 }
 
 static inline VtBlockInsn *

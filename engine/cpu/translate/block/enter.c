@@ -32,6 +32,7 @@ G_STATIC_ASSERT (FAST (absent) == 220);
 G_STATIC_ASSERT (FAST (load) == 224);
 G_STATIC_ASSERT (FAST (fresh) == 228);
 G_STATIC_ASSERT (FAST (exit) == 216);
+G_STATIC_ASSERT (FAST (to) == 456);
 
 __asm__ (
     ".pushsection .text\n"
@@ -62,7 +63,8 @@ __asm__ (
      * volume 3, 8.1.3). */
     "  movq %rsp, %rax\n  movl %ss, %ecx\n  pushq %rcx\n  pushq %rax\n  pushfq\n"
     "  movl %cs, %ecx\n  pushq %rcx\n  leaq 2f(%rip), %rcx\n  pushq %rcx\n  iretq\n"
-    "2:pushq 152(%rdi)\n  popfq\n"
+    "2:movq 456(%rdi), %r11\n"
+    "  pushq 152(%rdi)\n  popfq\n"
     "  movq 0(%rdi), %rax\n  movq 8(%rdi), %rcx\n  movq 16(%rdi), %rdx\n  movq 24(%rdi), %rbx\n"
     "  movq 32(%rdi), %rsp\n  movq 40(%rdi), %rbp\n  movq 48(%rdi), %rsi\n"
     "  movq 64(%rdi), %r8\n"

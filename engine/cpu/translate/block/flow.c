@@ -40,7 +40,7 @@ emit_key (VtMake *make)
 uint32_t
 vt_make_link (VtMake *make, uint64_t target, unsigned mode)
 {
-  const VtBlockLink link = { .target = target, .block = make->number, .mode = (uint16_t) mode };
+  const VtBlockLink link = { .target = target - make->block.page_rip, .block = make->number, .mode = (uint16_t) mode };
 
   g_array_append_val (make->b->links, link);
   return make->b->links->len - 1;
@@ -95,6 +95,32 @@ vt_make_way (VtMake *make, const VtStub *stub)
   vt_emit_aim (e, neither, e->at);
 }
 
+/* T is a target. S: the offset of its entry from the jump table's, past this where it is the right one; else it
+ * leaves with @exit. */
+static void
+emit_look (VtMake *make, uint32_t exit)
+{
+  VtEmit        *e = make->e;
+  const uint32_t table = ways (make);
+
+  vt_emit_mov (e, VT_G, VT_CPU_RCX);
+  vt_emit_rorx (e, VT_S, VT_T, VT_JUMP_PAGE);
+  vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_S, .index = VT_T, .scale = 1 });
+  vt_emit_pdep (e, VT_S, VT_S, VT_AT (fast.jump_mask));
+  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
+  vt_emit_lea (e, true, VT_CPU_RCX,
+               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
+  const uint32_t where = vt_emit_unless_zero (e);
+  make_way_stub (make, where, VT_AT_CORE_PLUS (VT_S, table + sizeof (VtJump)), e->at, exit);
+  vt_emit_mov (e, VT_CPU_RCX, VT_G);
+}
+
+static VtHostMem
+jump_host (VtMake *make)
+{
+  return VT_AT_CORE_PLUS (VT_S, ways (make) + offsetof (VtJump, host));
+}
+
 void
 vt_make_branch (VtMake *make, uint64_t target)
 {
@@ -108,8 +134,14 @@ vt_make_branch (VtMake *make, uint64_t target)
       vt_make_stub (make, where, VT_RCX_ITSELF, exit);
       return;
     }
+  vt_make_rip (make, true, VT_T, target);
+  if (make->block.moves)
+    {
+      emit_look (make, exit);
+      vt_emit_jump_memory (e, jump_host (make));
+      return;
+    }
   const uint32_t entry = ways (make) + (uint32_t) (vt_jump_index (target) * sizeof (VtJump) * VT_JUMP_WAYS);
-  vt_emit_mov_imm (e, VT_T, target);
   emit_key (make);
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE (entry + offsetof (VtJump, check)));
@@ -167,31 +199,12 @@ vt_make_count (VtMake *make, const VtGuestInsn *g)
   vt_make_branch_later (make, vt_emit_jmp (e), g);
 }
 
-/* T is a target. S: the offset of its entry from the jump table's, past this where it is the right one; else the
- * instruction is the interpreter's, which also sees whether there may be such a target at all. */
+/* T is a target. Where the table hasn't got it, the instruction is the interpreter's, which also sees whether there may
+ * be such a target at all. */
 static void
 emit_indirect (VtMake *make)
 {
-  VtEmit        *e = make->e;
-  const uint32_t exit = vt_exit (VT_EXIT_INSN, make->insn);
-  const uint32_t table = ways (make);
-
-  vt_emit_mov (e, VT_G, VT_CPU_RCX);
-  vt_emit_rorx (e, VT_S, VT_T, VT_JUMP_PAGE);
-  vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_S, .index = VT_T, .scale = 1 });
-  vt_emit_pdep (e, VT_S, VT_S, VT_AT (fast.jump_mask));
-  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
-  vt_emit_lea (e, true, VT_CPU_RCX,
-               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
-  const uint32_t where = vt_emit_unless_zero (e);
-  make_way_stub (make, where, VT_AT_CORE_PLUS (VT_S, table + sizeof (VtJump)), e->at, exit);
-  vt_emit_mov (e, VT_CPU_RCX, VT_G);
-}
-
-static VtHostMem
-jump_host (VtMake *make)
-{
-  return VT_AT_CORE_PLUS (VT_S, ways (make) + offsetof (VtJump, host));
+  emit_look (make, vt_exit (VT_EXIT_INSN, make->insn));
 }
 
 /* T: where an indirect jump or call goes. */
@@ -247,9 +260,11 @@ vt_make_call (VtMake *make, const VtGuestInsn *g)
   /* The target is looked at first: one that faults leaves the stack alone. */
   emit_target (make, g);
   emit_indirect (make);
+  vt_emit_store (e, true, VT_T, VT_AT (fast.to));
   vt_emit_load (e, true, VT_T, jump_host (make));
   vt_emit_store (e, true, VT_T, VT_AT (fast.temp));
   vt_make_push_return (make, g);
+  vt_emit_load (e, true, VT_T, VT_AT (fast.to));
   vt_emit_jump_memory (e, VT_AT (fast.temp));
 }
 

@@ -54,13 +54,27 @@ high_fits (const VtInsn *insn, unsigned reg)
          && (insn->mode != ZYDIS_MACHINE_MODE_LONG_64 || !addressed);
 }
 
+/* Whether it is less than a displacement can say by as much as there is in a page. */
+static bool
+is_distance (uint64_t by)
+{
+  return (int64_t) by >= INT32_MIN + (int) (2 * VT_PAGE) && (int64_t) by <= INT32_MAX - (int) (2 * VT_PAGE);
+}
+
+/* Whether its address, if relative to RIP, can be had from its page's by a displacement. */
+static bool
+is_within_reach (const VtInsn *insn)
+{
+  return insn->base != VT_REG_RIP || (insn->asize == 8 && is_distance ((uint64_t) insn->disp));
+}
+
 /* Whether registers are in fields that can be written anew, and the operand is plain memory. */
 static bool
 memory_fits (const VtGuestInsn *g)
 {
   const ZydisDecodedOperand *m = g->memory;
 
-  if (m->mem.type != ZYDIS_MEMOP_TYPE_MEM || m->size == 0 || m->size / 8 > VT_UNIT_OPERAND
+  if (!is_within_reach (&g->insn) || m->mem.type != ZYDIS_MEMOP_TYPE_MEM || m->size == 0 || m->size / 8 > VT_UNIT_OPERAND
       || !(g->zydis.attributes & ZYDIS_ATTRIB_HAS_MODRM)
       || (g->zydis.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY
           && g->zydis.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX
@@ -134,7 +148,7 @@ jump_kind (VtBlocks *b, VtGuestInsn *g, VtKind kind)
   if (o->kind == VT_OPERAND_IMM)
     {
       g->target = (g->next + g->insn.imm[0]) & vt_ones (vt_guest_near_size (g));
-      return g->target <= b->code.last && vt_core_canonical (b->core, g->target) ? kind : VT_KIND_LAST;
+      return is_distance (g->insn.imm[0]) && g->target <= b->code.last && vt_core_canonical (b->core, g->target) ? kind : VT_KIND_LAST;
     }
   if (o->kind == VT_OPERAND_MEM)
     {
@@ -216,8 +230,9 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
   if (run == vt_op_leave)
     return word ? VT_KIND_INTERPRET : VT_KIND_LEAVE;
   if (run == vt_op_lea)
-    return insn->operand[1].kind == VT_OPERAND_MEM && (insn->osize > 2 || narrow) ? VT_KIND_LEA
-                                                                                  : VT_KIND_INTERPRET;
+    return insn->operand[1].kind == VT_OPERAND_MEM && (insn->osize > 2 || narrow) && is_within_reach (insn)
+               ? VT_KIND_LEA
+               : VT_KIND_INTERPRET;
   if (narrow && (touches_operands (insn) || run == vt_op_nop || run == vt_op_fence
                  || is_unit (insn))
       && !vt_narrow_encode (b, g))

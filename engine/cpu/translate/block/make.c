@@ -18,6 +18,19 @@ vt_make_stub (VtMake *make, uint32_t where, VtRcx rcx, uint32_t exit)
         (VtStub){ .where = where, .rcx = (uint8_t) rcx, .exit = exit, .site.base = VT_NONE };
 }
 
+void
+vt_make_rip (VtMake *make, bool wide, unsigned to, uint64_t rip)
+{
+  if (!make->block.moves)
+    {
+      vt_emit_mov_imm (make->e, to, wide ? rip : (uint32_t) rip);
+      return;
+    }
+  vt_emit_load (make->e, true, to, VT_AT (fast.page_rip));
+  vt_emit_lea (make->e, wide, to,
+               (VtHostMem){ .base = (uint8_t) to, .index = VT_NONE, .disp = (int32_t) (rip - make->block.page_rip) });
+}
+
 static void
 emit_leave (VtMake *make, uint32_t exit)
 {
@@ -248,8 +261,9 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
   make.number = b->blocks->len;
   vt_emit32 (&b->emit, make.number);
   make.block = (VtBlock){
-    .rip = rip,
     .page_rip = from->page_rip,
+    .offset = (uint16_t) (rip - from->page_rip),
+    .moves = vt_code_moves (from),
     .page = from->page,
     .tail = b->code.tail,
     .host = b->emit.at,
@@ -258,6 +272,13 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
     .mode = (uint16_t) mode,
     .units = units,
   };
+  if (make.block.moves)
+    {
+      vt_emit_lea (make.e, true, VT_T,
+                   (VtHostMem){ .base = VT_T, .index = VT_NONE, .disp = -(int32_t) make.block.offset });
+      vt_emit_store (make.e, true, VT_T, VT_AT (fast.page_rip));
+    }
+  make.block.near = b->emit.at;
   if (units)
     emit_units (&make);
   make.block.inner = b->emit.at;

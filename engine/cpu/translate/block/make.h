@@ -178,6 +178,8 @@ vt_exit (unsigned kind, uint32_t n)
   return (uint32_t) kind << VT_EXIT_SHIFT | n;
 }
 
+/* @to becomes @rip, or its lower half: a constant, or in code that moves relative to where that is. */
+void vt_make_rip (VtMake *make, bool wide, unsigned to, uint64_t rip);
 /* The jump at @where leaves with @exit. */
 void vt_make_stub (VtMake *make, uint32_t where, VtRcx rcx, uint32_t exit);
 
@@ -218,6 +220,7 @@ typedef struct
   bool     narrow;  /* Offsets of 32 bits, or less; */
   bool     word;    /* of 16. */
   bool     limited; /* The segment is checked; linear addresses have 32 bits. */
+  bool     relative;/* @disp is relative to RIP (vt_make_rip()). */
   uint64_t disp;
 } VtGuestMem;
 

@@ -51,6 +51,11 @@ note_x87 (VtMake *make, const VtGuestInsn *g)
   if (g->use.needs != VT_NEEDS_X87 || g->insn.op != &vt_op_unit)
     return;
   vt_emit_store_imm (make->e, false, VT_AT (fast.x87_last), (int32_t) (make->insn << VT_X87_OPCODE_BITS | g->x87_opcode));
+  if (make->block.moves)
+    {
+      vt_emit_load (make->e, true, VT_T, VT_AT (fast.page_rip));
+      vt_emit_store (make->e, true, VT_T, VT_AT (fast.x87_page));
+    }
   if (g->memory == NULL)
     return;
   vt_make_offset (make, vt_guest_mem (g));
@@ -136,8 +141,7 @@ vt_make_lea (VtMake *make, const VtGuestInsn *g)
       emit_verbatim (make, g);
       return;
     }
-  vt_emit_mov_imm (make->e, vt_is_lent (to) ? VT_T : to,
-                   g->insn.operand[0].size == 4 ? (uint32_t) m.disp : m.disp);
+  vt_make_rip (make, g->insn.operand[0].size > 4, vt_is_lent (to) ? VT_T : to, m.disp);
   if (vt_is_lent (to))
     vt_emit_store (make->e, true, VT_T, VT_AT_GPR (to));
 }

@@ -20,12 +20,13 @@
 
 /* Where code of the instruction's mode, but for accesses of @set, goes on at @rip, which is canonical then; or NO. */
 static uint64_t
-elsewhere (const VtCore *core, uint32_t exit, VtAccessSet set, uint64_t rip)
+elsewhere (VtCore *core, uint32_t exit, VtAccessSet set, uint64_t rip)
 {
   const VtBlocks *b = core->blocks;
   const unsigned  mode =
       (vt_block (b, vt_quick_insn (core, exit)->block)->mode & ~(VT_MODE_SET | VT_MODE_SINGLE)) | set;
 
+  core->fast.to = rip;
   for (unsigned i = 0; i < b->n_jump_modes; i++)
     if (b->jump_mode[i] == mode)
       {

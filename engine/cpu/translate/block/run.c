@@ -181,7 +181,8 @@ note_x87 (const VtBlocks *b, X87Pointers *x87)
   const VtBlockInsn *insn = vt_block_insn (b, fast->x87_last >> VT_X87_OPCODE_BITS);
 
   x87->opcode = fast->x87_last & ((1u << VT_X87_OPCODE_BITS) - 1);
-  x87->rip = vt_block (b, insn->block)->page_rip + insn->offset;
+  const VtBlock *block = vt_block (b, insn->block);
+  x87->rip = (block->moves ? fast->x87_page : block->page_rip) + insn->offset;
   x87->data = fast->x87_data;
 }
 
@@ -222,6 +223,13 @@ arrive (Run *run, uint64_t rip)
   run->resumed = false;
 }
 
+/* It has come to @block's beginning. */
+static void
+begin (Run *run, const VtBlock *block)
+{
+  arrive (run, vt_block_page_rip (run->core, block) + block->offset);
+}
+
 /* Where translated code is entered: behind instruction @insn - 1, or at the block that begins with it. */
 typedef struct
 {
@@ -234,7 +242,7 @@ typedef struct
 static Entry
 beginning (const VtBlock *block)
 {
-  return (Entry){ .host = block->host, .insn = block->first, .units = block->units };
+  return (Entry){ .host = block->near, .insn = block->first, .units = block->units };
 }
 
 /* Instruction @n, to which translated code has come from @from, is the interpreter's. Returns: where its block
@@ -247,7 +255,7 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
   VtBlocks          *b = run->b;
   const VtBlockInsn  insn = *vt_block_insn (b, n), next = *vt_block_insn (b, n + 1);
   const VtBlock     *block = vt_block (b, insn.block);
-  const uint64_t     page = block->page_rip;
+  const uint64_t     page = vt_block_page_rip (core, block);
   const uint64_t     flushes = b->counts.flushes;
   const uint64_t     epoch = core->mmu.fetch_epoch + core->mmu.local_epoch;
 
@@ -286,7 +294,7 @@ miss (Run *run, uint32_t n, const Entry *from)
   if (insn->inside || (from->again && from->insn == n) || run->done + 1 >= run->budget
       || !vt_site_bring (run->core))
     return interpret_insn (run, n, from);
-  arrive (run, block->page_rip + insn->offset);
+  arrive (run, vt_block_page_rip (run->core, block) + insn->offset);
   if (n != from->insn)
     run->done++; /* Those before it. */
   return (Entry){ .host = insn->host, .insn = n, .units = block->units, .again = true };
@@ -302,7 +310,7 @@ follow (Run *run, uint32_t n)
   const uint32_t from = link->block;
   const uint64_t flushes = b->counts.flushes;
 
-  arrive (run, link->target);
+  arrive (run, vt_block_page_rip (core, vt_block (b, from)) + link->target);
   if (link->patch == 0 || see_requests (core, b) || b->counts.flushes != flushes)
     return;
   VtBlock *block = find (core, b, link->mode);
@@ -315,12 +323,13 @@ follow (Run *run, uint32_t n)
       return;
     }
   if (b->counts.flushes != flushes || vt_block (b, from)->dead
-      || block->page != vt_block (b, from)->page || block->page_rip != vt_block (b, from)->page_rip)
+      || block->page != vt_block (b, from)->page || block->moves != vt_block (b, from)->moves
+      || (!block->moves && block->page_rip != vt_block (b, from)->page_rip))
     return;
   /* Code that uses the units has them from its block's beginning on. (What is written dies between two entries, so
    * that nobody comes to a dead block by this way.) */
   vt_emit_aim (&b->emit, vt_block_link (b, n)->patch,
-               vt_block (b, from)->units ? block->inner : block->host);
+               vt_block (b, from)->units ? block->inner : block->near);
   core->fast.fresh = 1;
 }
 
@@ -353,11 +362,11 @@ run_block (Run *run, Entry entry)
           entry = miss (run, n, &from);
           break;
         case VT_EXIT_UNITS:
-          arrive (run, vt_block (b, n)->rip);
+          begin (run, vt_block (b, n));
           entry = beginning (vt_block (b, n));
           break;
         case VT_EXIT_DEAD:
-          arrive (run, vt_block (b, n)->rip);
+          begin (run, vt_block (b, n));
           break;
         case VT_EXIT_FAULT:
           entry = interpret_insn (
@@ -395,7 +404,10 @@ loop (Run *run)
           if (block == NULL)
             block = find (core, b, mode);
           if (block)
-            run_block (run, beginning (block));
+            {
+              core->fast.page_rip = core->rip - block->offset;
+              run_block (run, beginning (block));
+            }
           else
             interpret (run, 1);
         }

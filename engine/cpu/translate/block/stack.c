@@ -76,11 +76,11 @@ vt_make_push_return (VtMake *make, const VtGuestInsn *g)
   const VtAccess to =
       vt_make_access (make, vt_make_stack_at (make, VT_CPU_RSP, -(int) size), size, true, 1);
 
-  if (size < 8 || (int64_t) g->next == (int32_t) g->next)
+  if (size < 8 || (!make->block.moves && (int64_t) g->next == (int32_t) g->next))
     vt_emit_store_imm_sized (e, size, to.mem, (int32_t) g->next);
   else
     {
-      vt_emit_mov_imm (e, to.free[0], g->next);
+      vt_make_rip (make, true, to.free[0], g->next);
       vt_emit_store (e, true, to.free[0], to.mem);
     }
   vt_make_move_stack (make, VT_CPU_RSP, -(int) size, VT_T);

@@ -196,7 +196,7 @@ vt_make_quick (VtMake *make, const VtGuestInsn *g)
       vt_emit_load_sized (e, g->insn.operand[0].size, VT_G, from.mem);
     }
   else
-    vt_emit_mov_imm (e, VT_G, g->next);
+    vt_make_rip (make, true, VT_G, g->next);
   vt_emit_mov_imm (e, VT_S, (uint64_t) (uintptr_t) vt_quick_find (&g->insn));
   vt_emit_mov_imm (e, VT_T, vt_exit (VT_EXIT_INSN, make->insn));
   vt_emit_jump_memory (e, VT_AT (fast.quick));
