@@ -55,7 +55,7 @@ vt_blocks_new (VtCore *core)
     return NULL;
   b = g_new0 (VtBlocks, 1);
   if (!vt_executable_map (&b->area, "vitrine-code", VT_CACHE_BYTES,
-                          VT_SITES * (sizeof (VtSiteHot) + sizeof (VtSiteCold))))
+                          VT_CACHE_DATA + VT_JUMP_SLOTS * sizeof (VtJumpSlot)))
     {
       g_free (b);
       return NULL;
@@ -114,6 +114,7 @@ vt_blocks_flush (VtBlocks *b)
   memset (b->barren, 0, sizeof b->barren);
   b->n_jump_modes = 0;
   vt_sites_begin (b);
+  vt_jump_slots_begin (b);
   b->counts.flushes++;
 }
 

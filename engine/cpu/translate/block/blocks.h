@@ -63,6 +63,8 @@ typedef struct
 } VtSiteCold;
 
 #define VT_SITES (1u << 19) /* In the cache. */
+#define VT_JUMP_SLOTS (1u << 18) /* In the cache, behind the sites. */
+#define VT_CACHE_DATA (VT_SITES * (sizeof (VtSiteHot) + sizeof (VtSiteCold)))
 /* Where flags live, a slot is for a window of its page, so that one PEXT sees whether an access begins in it. */
 #define VT_SITE_WINDOW 2048u
 
@@ -181,6 +183,9 @@ struct VtBlocks
    * for those that miss. */
   uint32_t n_sites, site_fill[2][2 * VT_SETS], site_miss[2];
 
+  /* Slots of jumps, and the code that fills them, for each table. */
+  uint32_t n_jump_slots, jump_fill[VT_JUMP_MODES];
+
   GArray     *blocks, *insns, *links;
   GArray     *decoded; /* VtInsn: those that are the interpreter's, or may well be. */
   uint32_t    bucket[VT_BLOCK_BUCKETS];
@@ -282,6 +287,13 @@ void     vt_jump_update (VtBlocks *b); /* Forgets what may no longer be where it
 void     vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linear, bool global);
 /* Where translated code of @mode would go to @target, or NULL. */
 const VtBlock *vt_jump_find (VtBlocks *b, unsigned mode, uint64_t target);
+
+/* A table's offset in the core. */
+uint32_t vt_jump_ways (unsigned table);
+/* S becomes where the target in T is in a table. */
+void vt_jump_emit_place (VtEmit *e);
+/* There are no slots, and their code is written. */
+void vt_jump_slots_begin (VtBlocks *b);
 
 /* Functions begin at multiples of 16: the page has its say, too. */
 #define VT_JUMP_PAGE 12u

@@ -19,6 +19,17 @@ typedef struct
   uint64_t host;  /* Its block's code. */
 } VtJump;
 
+/* What a jump of code that moves (vt_code_moves()) has beside it: where it led last, or a check of 0. */
+typedef struct VtJumpSlot VtJumpSlot;
+struct VtJumpSlot
+{
+  VtJump      jump;
+  VtJumpSlot *next; /* That has been filled, or VT_JUMP_SLOTS_END; NULL: it hasn't. */
+  uint32_t    exit, pad_; /* For a target that the table hasn't got, either. */
+};
+
+#define VT_JUMP_SLOTS_END ((VtJumpSlot *) 1)
+
 typedef struct
 {
   /* Masks for PEXT and PDEP, which leave the flags alone: a page's number out of an address, an entry's
@@ -58,7 +69,8 @@ typedef struct
   uint64_t quick; /* vt_block_quick(). */
   /* Of code that may be anywhere (vt_code_moves()): where the page is that is running; where the x87's last instruction
    * was; and where an entry from a VtQuick leads, or an indirect call. */
-  uint64_t page_rip, x87_page, to;
+  uint64_t    page_rip, x87_page, to;
+  VtJumpSlot *jump_slots; /* Those that have been filled. */
   /* RFLAGS less IF, less AC; IF; what the host's flags hold of it, and the rest; and SMAP in CR4. */
   uint64_t no_if_mask, no_ac_mask, if_mask, native_mask, not_native_mask, smap_mask;
 } VtFast;

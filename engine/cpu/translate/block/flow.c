@@ -57,8 +57,7 @@ leads_to_page (VtMake *make, uint64_t target)
 static uint32_t
 ways (VtMake *make)
 {
-  return (uint32_t) (offsetof (VtCore, jump)
-                     + vt_jump_table (make->b, next_mode (make)) * sizeof (VtJump) * VT_JUMPS * VT_JUMP_WAYS);
+  return vt_jump_ways (vt_jump_table (make->b, next_mode (make)));
 }
 
 /* The jump at @where looks into the other way, @other, and goes on at @back, or to it where that's 0. */
@@ -95,30 +94,32 @@ vt_make_way (VtMake *make, const VtStub *stub)
   vt_emit_aim (e, neither, e->at);
 }
 
-/* T is a target. S: the offset of its entry from the jump table's, past this where it is the right one; else it
- * leaves with @exit. */
+/* T is a target, whose slot is looked at: as long as it's the same it need not be looked for. */
 static void
-emit_look (VtMake *make, uint32_t exit)
+emit_jump_slot (VtMake *make, uint32_t exit)
 {
   VtEmit        *e = make->e;
-  const uint32_t table = ways (make);
+  const uint32_t at =
+      (uint32_t) (VT_CACHE_BYTES + VT_CACHE_DATA + make->b->n_jump_slots++ * sizeof (VtJumpSlot));
 
+  *(VtJumpSlot *) (void *) (make->b->area.execute + at) = (VtJumpSlot){ .exit = exit };
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
-  vt_emit_rorx (e, VT_S, VT_T, VT_JUMP_PAGE);
-  vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_S, .index = VT_T, .scale = 1 });
-  vt_emit_pdep (e, VT_S, VT_S, VT_AT (fast.jump_mask));
-  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
-  vt_emit_lea (e, true, VT_CPU_RCX,
-               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
+  vt_emit_load (e, true, VT_CPU_RCX,
+                (VtHostMem){ .base = VT_RIP, .disp = (int32_t) (at + offsetof (VtJumpSlot, jump.check)) });
+  vt_emit_lea (e, true, VT_CPU_RCX, (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
   const uint32_t where = vt_emit_unless_zero (e);
-  make_way_stub (make, where, VT_AT_CORE_PLUS (VT_S, table + sizeof (VtJump)), e->at, exit);
+  if (make->n_stubs < VT_BLOCK_STUBS)
+    make->stub[make->n_stubs++] = (VtStub){ .where = where, .site.base = VT_NONE, .slot = at };
   vt_emit_mov (e, VT_CPU_RCX, VT_G);
+  vt_emit_jump_memory (e, (VtHostMem){ .base = VT_RIP, .disp = (int32_t) (at + offsetof (VtJumpSlot, jump.host)) });
 }
 
-static VtHostMem
-jump_host (VtMake *make)
+void
+vt_make_jump_slot (VtMake *make, const VtStub *stub)
 {
-  return VT_AT_CORE_PLUS (VT_S, ways (make) + offsetof (VtJump, host));
+  vt_emit_lea (make->e, true, VT_S, (VtHostMem){ .base = VT_RIP, .disp = (int32_t) stub->slot });
+  vt_emit_aim (make->e, vt_emit_jmp (make->e),
+               make->b->jump_fill[vt_jump_table (make->b, next_mode (make))]);
 }
 
 void
@@ -137,8 +138,7 @@ vt_make_branch (VtMake *make, uint64_t target)
   vt_make_rip (make, true, VT_T, target);
   if (make->block.moves)
     {
-      emit_look (make, exit);
-      vt_emit_jump_memory (e, jump_host (make));
+      emit_jump_slot (make, exit);
       return;
     }
   const uint32_t entry = ways (make) + (uint32_t) (vt_jump_index (target) * sizeof (VtJump) * VT_JUMP_WAYS);
@@ -199,12 +199,29 @@ vt_make_count (VtMake *make, const VtGuestInsn *g)
   vt_make_branch_later (make, vt_emit_jmp (e), g);
 }
 
-/* T is a target. Where the table hasn't got it, the instruction is the interpreter's, which also sees whether there may
- * be such a target at all. */
+/* T is a target. S: the offset of its entry from the jump table's, past this where it is the right one; else the
+ * instruction is the interpreter's, which also sees whether there may be such a target at all. */
 static void
 emit_indirect (VtMake *make)
 {
-  emit_look (make, vt_exit (VT_EXIT_INSN, make->insn));
+  VtEmit        *e = make->e;
+  const uint32_t exit = vt_exit (VT_EXIT_INSN, make->insn);
+  const uint32_t table = ways (make);
+
+  vt_emit_mov (e, VT_G, VT_CPU_RCX);
+  vt_jump_emit_place (e);
+  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
+  vt_emit_lea (e, true, VT_CPU_RCX,
+               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
+  const uint32_t where = vt_emit_unless_zero (e);
+  make_way_stub (make, where, VT_AT_CORE_PLUS (VT_S, table + sizeof (VtJump)), e->at, exit);
+  vt_emit_mov (e, VT_CPU_RCX, VT_G);
+}
+
+static VtHostMem
+jump_host (VtMake *make)
+{
+  return VT_AT_CORE_PLUS (VT_S, ways (make) + offsetof (VtJump, host));
 }
 
 /* T: where an indirect jump or call goes. */

@@ -45,6 +45,93 @@ vt_jump_table (VtBlocks *b, unsigned mode)
   return n;
 }
 
+static void
+forget_slots (VtBlocks *b)
+{
+  VtFast *fast = &b->core->fast;
+
+  for (VtJumpSlot *slot = fast->jump_slots, *next; slot != VT_JUMP_SLOTS_END; slot = next)
+    {
+      next = slot->next;
+      slot->next = NULL;
+      slot->jump.check = 0;
+    }
+  fast->jump_slots = VT_JUMP_SLOTS_END;
+}
+
+uint32_t
+vt_jump_ways (unsigned table)
+{
+  return (uint32_t) (offsetof (VtCore, jump) + table * sizeof (VtJump) * VT_JUMPS * VT_JUMP_WAYS);
+}
+
+void
+vt_jump_emit_place (VtEmit *e)
+{
+  vt_emit_rorx (e, VT_S, VT_T, VT_JUMP_PAGE);
+  vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_S, .index = VT_T, .scale = 1 });
+  vt_emit_pdep (e, VT_S, VT_S, VT_AT (fast.jump_mask));
+}
+
+/* S points to a slot. */
+#define AT_SLOT(field) \
+  ((VtHostMem){ .base = VT_S, .index = VT_NONE, .disp = (int32_t) offsetof (VtJumpSlot, field) })
+
+/* T is a target, and S a slot that hasn't got it; RCX is in G. It's filled from the table, or the jump leaves. */
+static void
+emit_fill (VtEmit *e, unsigned table)
+{
+  const uint32_t ways = vt_jump_ways (table);
+  uint32_t       found[VT_JUMP_WAYS];
+
+  vt_emit_store (e, true, VT_S, VT_AT (fast.scratch[0]));
+  vt_jump_emit_place (e);
+  for (unsigned way = 0; way < VT_JUMP_WAYS; way++)
+    {
+      vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, ways + offsetof (VtJump, check)));
+      vt_emit_lea (e, true, VT_CPU_RCX, (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
+      const uint32_t other = vt_emit_unless_zero (e);
+      found[way] = vt_emit_jmp (e);
+      vt_emit_aim (e, other, e->at);
+      vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_S, .index = VT_NONE, .disp = sizeof (VtJump) });
+    }
+  vt_emit_load (e, true, VT_S, VT_AT (fast.scratch[0]));
+  vt_emit_load (e, false, VT_S, AT_SLOT (exit));
+  vt_emit_store (e, false, VT_S, VT_AT (fast.exit));
+  vt_emit_mov (e, VT_CPU_RCX, VT_G);
+  vt_emit_jump_memory (e, VT_AT (fast.leave));
+
+  for (unsigned way = 0; way < VT_JUMP_WAYS; way++)
+    vt_emit_aim (e, found[way], e->at);
+  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, ways + offsetof (VtJump, host)));
+  vt_emit_load (e, true, VT_S, VT_AT (fast.scratch[0]));
+  vt_emit_store (e, true, VT_CPU_RCX, AT_SLOT (jump.host));
+  vt_emit_mov (e, VT_CPU_RCX, VT_T);
+  vt_emit_not (e, VT_CPU_RCX);
+  vt_emit_lea (e, true, VT_CPU_RCX, (VtHostMem){ .base = VT_CPU_RCX, .index = VT_NONE, .disp = 1 });
+  vt_emit_store (e, true, VT_CPU_RCX, AT_SLOT (jump.check));
+  vt_emit_load (e, true, VT_CPU_RCX, AT_SLOT (next));
+  const uint32_t listed = vt_emit_unless_zero (e);
+  vt_emit_load (e, true, VT_CPU_RCX, VT_AT (fast.jump_slots));
+  vt_emit_store (e, true, VT_CPU_RCX, AT_SLOT (next));
+  vt_emit_store (e, true, VT_S, VT_AT (fast.jump_slots));
+  vt_emit_aim (e, listed, e->at);
+  vt_emit_mov (e, VT_CPU_RCX, VT_G);
+  vt_emit_jump_memory (e, AT_SLOT (jump.host));
+}
+
+void
+vt_jump_slots_begin (VtBlocks *b)
+{
+  b->core->fast.jump_slots = VT_JUMP_SLOTS_END;
+  b->n_jump_slots = 0;
+  for (unsigned table = 0; table < VT_JUMP_MODES; table++)
+    {
+      b->jump_fill[table] = b->emit.at;
+      emit_fill (&b->emit, table);
+    }
+}
+
 void
 vt_jump_update (VtBlocks *b)
 {
@@ -56,6 +143,7 @@ vt_jump_update (VtBlocks *b)
   for (unsigned i = 0; i < b->n_jump_modes; i++)
     if (all || b->jump_local[i])
       clear_table (b, i);
+  forget_slots (b);
   b->jump_epoch = mmu->fetch_epoch;
   b->jump_local_epoch = mmu->local_epoch;
 }

@@ -49,6 +49,11 @@ emit_stub (VtMake *make, const VtStub *stub)
         return;
       stub->cold->miss = (uint64_t) (uintptr_t) (make->b->area.execute + make->e->at);
     }
+  if (stub->slot)
+    {
+      vt_make_jump_slot (make, stub);
+      return;
+    }
   if (stub->way.gs)
     vt_make_way (make, stub);
   if (stub->rcx == VT_RCX_IN_MEMORY)
@@ -235,7 +240,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
     return NULL;
   if (b->emit.at + VT_BLOCK_BYTES > b->emit.end || vt_jump_table (b, mode & ~VT_MODE_SINGLE) >= VT_JUMP_MODES
       || b->insns->len > VT_BLOCKS_INSNS || b->links->len > VT_BLOCKS_INSNS
-      || b->n_sites + 2 * VT_BLOCK_INSNS > VT_SITES)
+      || b->n_sites + 2 * VT_BLOCK_INSNS > VT_SITES || b->n_jump_slots + VT_BLOCK_INSNS > VT_JUMP_SLOTS)
     vt_blocks_flush (b);
   VtCodePage *code = vt_blocks_page (b, gpa, from->page), *tail = NULL;
   if (code == NULL || !code->settled)

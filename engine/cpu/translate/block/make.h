@@ -151,6 +151,7 @@ typedef struct
   VtHostMem mem;   /* Its address; without registers: that is in T; with VT_RIP: that is @disp. */
   VtHostMem way;  /* Of a jump table: where else the target T may be; without GS it's none. */
   uint32_t  back; /* Where it goes on then, or 0: to the target. */
+  uint32_t  slot; /* Where its slot is, or 0: it has none. */
   VtSiteCold *cold; /* Of one with a @link, which is where it misses to. */
 } VtStub;
 
@@ -300,6 +301,8 @@ void vt_make_branch (VtMake *make, uint64_t target);
 void vt_make_branch_later (VtMake *make, uint32_t where, const VtGuestInsn *g);
 /* What a stub with a way begins with: past it the target is in neither. */
 void vt_make_way (VtMake *make, const VtStub *stub);
+/* The whole of a stub with a slot. */
+void vt_make_jump_slot (VtMake *make, const VtStub *stub);
 void vt_make_jcc (VtMake *make, const VtGuestInsn *g);
 void vt_make_count (VtMake *make, const VtGuestInsn *g);
 void vt_make_jmp (VtMake *make, const VtGuestInsn *g);
