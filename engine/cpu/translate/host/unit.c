@@ -34,7 +34,6 @@ struct VtUnit
 {
   uint64_t   features;
   VtUnitPart part[PARTS];
-  uint32_t   mxcsr_mask;
   Entry      cache[CACHE];
   uint8_t    host[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
   uint8_t    trial[VT_CPU_XSAVE] __attribute__ ((aligned (64)));
@@ -54,7 +53,6 @@ learn_parts (VtUnit *unit)
 {
   uint32_t a, b, c, d;
 
-  unit->mxcsr_mask = 0xffff;
   if (!__get_cpuid (1, &a, &b, &c, &d) || !(c & VT_BIT (27)))
     return;
   /* What the stubs and images know how to handle. */
@@ -126,8 +124,8 @@ vt_unit_sanitize (VtCore *core)
   /* SDM volume 1, 13.8: what XRSTOR refuses. */
   memset (core->xsave + VT_XSAVE_HEADER + 8, 0, VT_XSAVE_EXTENDED - VT_XSAVE_HEADER - 8);
   vt_unit_set_in_use (core, vt_unit_in_use (core) & (core->unit->features | 3));
-  vt_st32 (core->xsave + 24, mxcsr & core->unit->mxcsr_mask);
-  vt_st32 (core->xsave + 28, core->unit->mxcsr_mask);
+  vt_st32 (core->xsave + 24, mxcsr & VT_MXCSR_MASK);
+  vt_st32 (core->xsave + 28, VT_MXCSR_MASK);
 }
 
 /* Forms ------------------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 #include "../core.h"
 #include "trap.h"
 
+/* The bits of MXCSR that a guest may set. The image's own mask is the host's, which may have more. */
+#define VT_MXCSR_MASK 0xffffu
 #define VT_XSAVE_HEADER 512u
 #define VT_XSAVE_EXTENDED 576u
 #define VT_FEATURE_X87 VT_BIT (0)

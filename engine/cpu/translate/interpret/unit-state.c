@@ -297,7 +297,7 @@ vt_op_ldmxcsr (VtCore *core, const VtInsn *insn)
 {
   check_sse (core);
   const uint64_t value = vt_operand_read (core, insn, 0);
-  if (value & ~(uint64_t) vt_ld32 (core->xsave + MXCSR + 4))
+  if (value & ~(uint64_t) VT_MXCSR_MASK)
     vt_core_gp (core, 0);
   vt_st32 (core->xsave + MXCSR, (uint32_t) value);
   vt_unit_use (core, 1);
@@ -332,6 +332,7 @@ vt_op_fxsave (VtCore *core, const VtInsn *insn)
   vt_unit_use (core, 0);
   vt_unit_use (core, 1);
   memcpy (area, core->xsave, XMM_END);
+  vt_st32 (area + MXCSR + 4, VT_MXCSR_MASK);
   if (!insn->op->arg)
     shorten_pointers (area);
   /* What is reserved, and what software may use, is not written. */
@@ -350,11 +351,11 @@ vt_op_fxrstor (VtCore *core, const VtInsn *insn)
   if (linear & 15)
     vt_core_gp (core, 0);
   vt_mmu_read (core, linear, area, 512, VT_ACCESS_READ, vt_mmu_data_set (core));
-  if (vt_ld32 (area + MXCSR) & ~vt_ld32 (core->xsave + MXCSR + 4))
+  if (vt_ld32 (area + MXCSR) & ~VT_MXCSR_MASK)
     vt_core_gp (core, 0);
   if (!insn->op->arg)
     shorten_pointers (area);
-  vt_st32 (area + MXCSR + 4, vt_ld32 (core->xsave + MXCSR + 4));
+  vt_st32 (area + MXCSR + 4, VT_MXCSR_MASK);
   memcpy (core->xsave, area, XMM_END);
   core->xsave[FTW + 1] = 0;
   vt_unit_set_in_use (core, vt_unit_in_use (core) | VT_FEATURE_X87 | VT_FEATURE_SSE);
@@ -456,7 +457,10 @@ vt_op_xsave (VtCore *core, const VtInsn *insn)
       put (core, linear, ST (0), legacy + ST (0), XMM - ST (0));
     }
   if (wanted & (VT_FEATURE_SSE | VT_FEATURE_AVX))
-    put (core, linear, MXCSR, legacy + MXCSR, 8);
+    {
+      vt_st32 (legacy + MXCSR + 4, VT_MXCSR_MASK);
+      put (core, linear, MXCSR, legacy + MXCSR, 8);
+    }
   if (write & VT_FEATURE_SSE)
     {
       const bool zero = !(in_use & VT_FEATURE_SSE);
@@ -509,7 +513,7 @@ vt_op_xrstor (VtCore *core, const VtInsn *insn)
     vt_core_gp (core, 0);
   const bool takes_mxcsr = (wanted & (VT_FEATURE_SSE | VT_FEATURE_AVX)) != 0
                            && (!compact || (present & VT_FEATURE_SSE));
-  if (takes_mxcsr && (vt_ld32 (legacy + MXCSR) & ~vt_ld32 (core->xsave + MXCSR + 4)))
+  if (takes_mxcsr && (vt_ld32 (legacy + MXCSR) & ~VT_MXCSR_MASK))
     vt_core_gp (core, 0);
 
   /* Every page is looked at before the first part is taken. */
