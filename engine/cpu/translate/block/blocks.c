@@ -118,29 +118,6 @@ vt_blocks_flush (VtBlocks *b)
   b->counts.flushes++;
 }
 
-static uint32_t *
-bucket (VtBlocks *b, const uint8_t *page, unsigned offset, unsigned mode)
-{
-  const uint64_t at = (uint64_t) (uintptr_t) page + offset;
-  return &b->bucket[((at * UINT64_C (0x9e3779b97f4a7c15) >> 40) + mode) % VT_BLOCK_BUCKETS];
-}
-
-VtBlock *
-vt_blocks_find (VtBlocks *b, const VtCode *code)
-{
-  const unsigned offset = (unsigned) (code->rip - code->page_rip);
-
-  for (uint32_t n = *bucket (b, code->page, offset, code->mode); n != VT_NO_BLOCK; n = vt_block (b, n)->next_hash)
-    {
-      VtBlock *block = vt_block (b, n);
-      if (block->page == code->page && block->offset == offset && block->mode == code->mode
-          && (block->tail == NULL || block->tail == code->tail)
-          && (vt_code_moves (code) ? block->moves : block->page_rip == code->page_rip))
-        return block;
-    }
-  return NULL;
-}
-
 VtCodePage *
 vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page)
 {
@@ -167,7 +144,7 @@ void
 vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail)
 {
   const uint32_t n = b->blocks->len;
-  uint32_t      *head = bucket (b, block->page, block->offset, block->mode);
+  uint32_t      *head = vt_blocks_bucket (b, block->page, block->offset, block->mode);
 
   g_array_append_vals (b->blocks, block, 1);
   VtBlock *added = vt_block (b, n);
@@ -187,7 +164,7 @@ static void
 kill_block (VtBlocks *b, uint32_t n)
 {
   VtBlock  *block = vt_block (b, n);
-  uint32_t *at = bucket (b, block->page, block->offset, block->mode);
+  uint32_t *at = vt_blocks_bucket (b, block->page, block->offset, block->mode);
   VtEmit    entry = { .write = b->area.write, .at = block->near };
 
   if (block->dead)

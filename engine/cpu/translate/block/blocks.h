@@ -78,17 +78,18 @@ typedef struct
 
 typedef struct
 {
-  uint64_t page_rip;    /* Of the page's first byte, where it was made. */
   uint8_t *page, *tail; /* Of the host: its own; and where it crosses into another, that. */
-  uint32_t host;        /* Its entry from elsewhere, with its number in front: T is where it leads. */
-  uint32_t near, inner; /* Where it's entered from its own page; and with the units loaded, if it uses them. */
-  uint32_t dead_host;   /* The way out when it's dead. */
-  uint32_t first, n;    /* Of insns[]; one more stands for the end. */
-  uint32_t next_hash, next_page, next_tail;
+  uint64_t page_rip;    /* Of the page's first byte, where it was made. */
+  uint32_t next_hash;
   uint16_t offset;      /* In the page. */
   uint16_t mode;        /* VT_MODE_* */
   bool     moves;       /* vt_code_moves() */
   bool     units, dead;
+  uint32_t host;        /* Its entry from elsewhere, with its number in front: T is where it leads. */
+  uint32_t near, inner; /* Where it's entered from its own page; and with the units loaded, if it uses them. */
+  uint32_t dead_host;   /* The way out when it's dead. */
+  uint32_t first, n;    /* Of insns[]; one more stands for the end. */
+  uint32_t next_page, next_tail;
 } VtBlock;
 
 #define VT_NO_BLOCK UINT32_MAX
@@ -161,7 +162,7 @@ typedef struct
 
 #define VT_BLOCK_NUMBER 4u /* Bytes in front of a block's code. */
 #define VT_BARREN 1024u
-#define VT_BLOCK_BUCKETS 65536u
+#define VT_BLOCK_BUCKETS (1u << 18)
 #define VT_JUMPS_FILLED 2048u
 #define VT_BLOCKS_WRITTEN 1024u
 #define VT_BLOCKS_INSNS (2000000u) /* In the cache; the same for links. */
@@ -185,6 +186,8 @@ struct VtBlocks
 
   /* Slots of jumps, and the code that fills them, for each table. */
   uint32_t n_jump_slots, jump_fill[VT_JUMP_MODES];
+  /* Where a target is looked for that the table hasn't got, of direct jumps and of others. */
+  uint32_t jump_ask[2];
 
   GArray     *blocks, *insns, *links;
   GArray     *decoded; /* VtInsn: those that are the interpreter's, or may well be. */
@@ -216,7 +219,6 @@ struct VtBlocks
 
 /* blocks.c */
 VtBlocks *vt_blocks_new (VtCore *core); /* NULL: this host can't. */
-VtBlock  *vt_blocks_find (VtBlocks *b, const VtCode *code);
 /* The page's blocks are dead from here on. */
 void vt_blocks_page_written (VtBlocks *b, const uint8_t *page);
 /* The page at @gpa, which is of RAM and is @page in the host, under watch. Returns: NULL where it isn't. */
@@ -258,6 +260,31 @@ vt_block_link (const VtBlocks *b, uint32_t n)
   return &g_array_index (b->links, VtBlockLink, n);
 }
 
+static inline uint32_t *
+vt_blocks_bucket (VtBlocks *b, const uint8_t *page, unsigned offset, unsigned mode)
+{
+  const uint64_t at = (uint64_t) (uintptr_t) page + offset;
+  return &b->bucket[((at * UINT64_C (0x9e3779b97f4a7c15) >> 40) + mode) % VT_BLOCK_BUCKETS];
+}
+
+/* find.c: where the code at RIP is. */
+typedef struct
+{
+  VtCode   code;
+  uint64_t linear;
+  VtGpa    gpa, tail_gpa; /* Of the pages. */
+  bool     global, tail_global;
+} VtSpot;
+
+/* Returns: false where the fetch TLB hasn't got its page. */
+bool vt_find_spot (VtCore *core, unsigned mode, uint64_t rip, VtSpot *out);
+/* NULL: it has not been translated. */
+VtBlock *vt_find_block (VtBlocks *b, const VtCode *code);
+/* The jump table knows from here on that it's there. */
+void vt_find_note (VtCore *core, const VtBlock *block, const VtSpot *spot);
+/* All three, for translated code; or NULL. */
+const VtBlock *vt_find_translated (VtCore *core, unsigned mode, uint64_t rip);
+
 /* mode.c */
 /* The mode that the core is in. */
 unsigned vt_mode_of (const VtCore *core);
@@ -283,6 +310,7 @@ vt_mode_code_key (const VtCore *core)
 /* jump.c: the jump tables. The number of a mode's; VT_JUMP_MODES: there are no more, flush. */
 unsigned vt_jump_table (VtBlocks *b, unsigned mode);
 void     vt_jump_update (VtBlocks *b); /* Forgets what may no longer be where it was. */
+bool     vt_jump_current (const VtBlocks *b); /* There's nothing to forget. */
 /* @block is where @target leads to, and @linear its linear address. */
 void     vt_jump_fill (VtBlocks *b, const VtBlock *block, uint64_t target, uint64_t linear, bool global);
 /* Where translated code of @mode would go to @target, or NULL. */

@@ -70,6 +70,7 @@ typedef struct
   /* Of code that may be anywhere (vt_code_moves()): where the page is that is running; where the x87's last instruction
    * was; and where an entry from a VtQuick leads, or an indirect call. */
   uint64_t    page_rip, x87_page, to;
+  uint64_t    back; /* Where an indirect jump goes on that has asked for its target, in T again. */
   VtJumpSlot *jump_slots; /* Those that have been filled. */
   /* RFLAGS less IF, less AC; IF; what the host's flags hold of it, and the rest; and SMAP in CR4. */
   uint64_t no_if_mask, no_ac_mask, if_mask, native_mask, not_native_mask, smap_mask;

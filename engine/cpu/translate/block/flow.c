@@ -60,13 +60,14 @@ ways (VtMake *make)
   return vt_jump_ways (vt_jump_table (make->b, next_mode (make)));
 }
 
-/* The jump at @where looks into the other way, @other, and goes on at @back, or to it where that's 0. */
+/* The jump at @where looks into the other way, @other, and goes on at @back, or to it where that's 0. An indirect jump is
+ * done @again where its target has been found. */
 static void
-make_way_stub (VtMake *make, uint32_t where, VtHostMem other, uint32_t back, uint32_t exit)
+make_way_stub (VtMake *make, uint32_t where, VtHostMem other, uint32_t again, uint32_t back, uint32_t exit)
 {
   if (make->n_stubs < VT_BLOCK_STUBS)
     make->stub[make->n_stubs++] = (VtStub){
-      .where = where, .rcx = VT_RCX_IN_G, .exit = exit, .site.base = VT_NONE, .way = other, .back = back
+      .where = where, .rcx = VT_RCX_IN_G, .exit = exit, .site.base = VT_NONE, .way = other, .back = back, .again = again
     };
 }
 
@@ -92,6 +93,15 @@ vt_make_way (VtMake *make, const VtStub *stub)
       vt_emit_jump_memory (e, host);
     }
   vt_emit_aim (e, neither, e->at);
+  vt_emit_mov (e, VT_CPU_RCX, VT_G);
+  if (stub->back)
+    {
+      vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_RIP, .disp = (int32_t) stub->again });
+      vt_emit_store (e, true, VT_S, VT_AT (fast.back));
+    }
+  vt_emit_mov (e, VT_G, VT_T);
+  vt_emit_mov_imm (e, VT_T, stub->exit);
+  vt_emit_aim (e, vt_emit_jmp (e), make->b->jump_ask[stub->back != 0]);
 }
 
 /* T is a target, whose slot is looked at: as long as it's the same it need not be looked for. */
@@ -147,7 +157,7 @@ vt_make_branch (VtMake *make, uint64_t target)
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE (entry + offsetof (VtJump, check)));
   vt_emit_lea (e, true, VT_CPU_RCX,
                (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
-  make_way_stub (make, vt_emit_unless_zero (e), VT_AT_CORE (entry + sizeof (VtJump)), 0, exit);
+  make_way_stub (make, vt_emit_unless_zero (e), VT_AT_CORE (entry + sizeof (VtJump)), 0, 0, exit);
   vt_emit_mov (e, VT_CPU_RCX, VT_G);
   vt_emit_jump_memory (e, VT_AT_CORE (entry + offsetof (VtJump, host)));
 }
@@ -208,13 +218,14 @@ emit_indirect (VtMake *make)
   const uint32_t exit = vt_exit (VT_EXIT_INSN, make->insn);
   const uint32_t table = ways (make);
 
+  const uint32_t again = e->at;
   vt_emit_mov (e, VT_G, VT_CPU_RCX);
   vt_jump_emit_place (e);
   vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + offsetof (VtJump, check)));
   vt_emit_lea (e, true, VT_CPU_RCX,
                (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1 });
   const uint32_t where = vt_emit_unless_zero (e);
-  make_way_stub (make, where, VT_AT_CORE_PLUS (VT_S, table + sizeof (VtJump)), e->at, exit);
+  make_way_stub (make, where, VT_AT_CORE_PLUS (VT_S, table + sizeof (VtJump)), again, e->at, exit);
   vt_emit_mov (e, VT_CPU_RCX, VT_G);
 }
 

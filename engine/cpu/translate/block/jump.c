@@ -4,7 +4,7 @@
  * each mode, so that the mode need not be compared: and so the kernel's, whose pages are global, outlasts a
  * change of the address space.
  */
-#include "blocks.h"
+#include "quick.h"
 
 /* An empty entry has the check of a target that would be in another: 0, or in 0's 1. */
 static void
@@ -77,7 +77,15 @@ vt_jump_emit_place (VtEmit *e)
 #define AT_SLOT(field) \
   ((VtHostMem){ .base = VT_S, .index = VT_NONE, .disp = (int32_t) offsetof (VtJumpSlot, field) })
 
-/* T is a target, and S a slot that hasn't got it; RCX is in G. It's filled from the table, or the jump leaves. */
+/* T: how to leave where it doesn't know; G: its operand. */
+static void
+emit_ask (VtEmit *e, VtQuick quick)
+{
+  vt_emit_mov_imm (e, VT_S, (uint64_t) (uintptr_t) quick);
+  vt_emit_jump_memory (e, VT_AT (fast.quick));
+}
+
+/* T is a target, and S a slot that hasn't got it; RCX is in G. It's filled from the table, or who knows more is asked. */
 static void
 emit_fill (VtEmit *e, unsigned table)
 {
@@ -96,10 +104,10 @@ emit_fill (VtEmit *e, unsigned table)
       vt_emit_lea (e, true, VT_S, (VtHostMem){ .base = VT_S, .index = VT_NONE, .disp = sizeof (VtJump) });
     }
   vt_emit_load (e, true, VT_S, VT_AT (fast.scratch[0]));
-  vt_emit_load (e, false, VT_S, AT_SLOT (exit));
-  vt_emit_store (e, false, VT_S, VT_AT (fast.exit));
   vt_emit_mov (e, VT_CPU_RCX, VT_G);
-  vt_emit_jump_memory (e, VT_AT (fast.leave));
+  vt_emit_mov (e, VT_G, VT_T);
+  vt_emit_load (e, false, VT_T, AT_SLOT (exit));
+  emit_ask (e, vt_quick_branch);
 
   for (unsigned way = 0; way < VT_JUMP_WAYS; way++)
     vt_emit_aim (e, found[way], e->at);
@@ -125,6 +133,11 @@ vt_jump_slots_begin (VtBlocks *b)
 {
   b->core->fast.jump_slots = VT_JUMP_SLOTS_END;
   b->n_jump_slots = 0;
+  for (unsigned indirect = 0; indirect < 2; indirect++)
+    {
+      b->jump_ask[indirect] = b->emit.at;
+      emit_ask (&b->emit, indirect ? vt_quick_indirect : vt_quick_branch);
+    }
   for (unsigned table = 0; table < VT_JUMP_MODES; table++)
     {
       b->jump_fill[table] = b->emit.at;
@@ -132,13 +145,19 @@ vt_jump_slots_begin (VtBlocks *b)
     }
 }
 
+bool
+vt_jump_current (const VtBlocks *b)
+{
+  return b->jump_epoch == b->core->mmu.fetch_epoch && b->jump_local_epoch == b->core->mmu.local_epoch;
+}
+
 void
 vt_jump_update (VtBlocks *b)
 {
   const VtMmu *mmu = &b->core->mmu;
-  const bool   all = b->jump_epoch != mmu->fetch_epoch, local = b->jump_local_epoch != mmu->local_epoch;
+  const bool   all = b->jump_epoch != mmu->fetch_epoch;
 
-  if (G_LIKELY (!all && !local))
+  if (G_LIKELY (vt_jump_current (b)))
     return;
   for (unsigned i = 0; i < b->n_jump_modes; i++)
     if (all || b->jump_local[i])

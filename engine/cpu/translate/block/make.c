@@ -55,7 +55,10 @@ emit_stub (VtMake *make, const VtStub *stub)
       return;
     }
   if (stub->way.gs)
-    vt_make_way (make, stub);
+    {
+      vt_make_way (make, stub);
+      return;
+    }
   if (stub->rcx == VT_RCX_IN_MEMORY)
     vt_emit_load (make->e, true, VT_CPU_RCX, VT_AT (fast.rcx));
   else if (stub->rcx != VT_RCX_ITSELF)

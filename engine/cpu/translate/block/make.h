@@ -150,7 +150,7 @@ typedef struct
   VtHostMem site;  /* Whose slot was another page's; base VT_NONE: it's none. */
   VtHostMem mem;   /* Its address; without registers: that is in T; with VT_RIP: that is @disp. */
   VtHostMem way;  /* Of a jump table: where else the target T may be; without GS it's none. */
-  uint32_t  back; /* Where it goes on then, or 0: to the target. */
+  uint32_t  back, again; /* Where it goes on then, or 0: to the target; and where it begins anew. */
   uint32_t  slot; /* Where its slot is, or 0: it has none. */
   VtSiteCold *cold; /* Of one with a @link, which is where it misses to. */
 } VtStub;
@@ -299,7 +299,7 @@ uint32_t vt_make_link (VtMake *make, uint64_t target, unsigned mode);
 void vt_make_branch (VtMake *make, uint64_t target);
 /* The jump at @where goes to @g's target. */
 void vt_make_branch_later (VtMake *make, uint32_t where, const VtGuestInsn *g);
-/* What a stub with a way begins with: past it the target is in neither. */
+/* The whole of a stub with a way. */
 void vt_make_way (VtMake *make, const VtStub *stub);
 /* The whole of a stub with a slot. */
 void vt_make_jump_slot (VtMake *make, const VtStub *stub);

@@ -23,6 +23,7 @@ static uint64_t
 elsewhere (VtCore *core, uint32_t exit, VtAccessSet set, uint64_t rip)
 {
   const VtBlocks *b = core->blocks;
+  const VtBlock  *block;
   const unsigned  mode =
       (vt_block (b, vt_quick_insn (core, exit)->block)->mode & ~(VT_MODE_SET | VT_MODE_SINGLE)) | set;
 
@@ -31,9 +32,11 @@ elsewhere (VtCore *core, uint32_t exit, VtAccessSet set, uint64_t rip)
     if (b->jump_mode[i] == mode)
       {
         const VtJump *jump = core->jump[i][vt_jump_index (rip)];
-        return jump[0].check == -rip ? jump[0].host : jump[1].check == -rip ? jump[1].host : NO;
+        if (jump->check == -rip || (++jump)->check == -rip)
+          return jump->host;
       }
-  return NO;
+  block = vt_find_translated (core, mode, rip);
+  return block ? (uint64_t) (uintptr_t) (b->area.execute + block->host) : NO;
 }
 
 static uint64_t

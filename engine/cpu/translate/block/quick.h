@@ -39,5 +39,9 @@ vt_quick_awaited (const VtCore *core)
 uint64_t vt_quick_string (VtCore *core, uint32_t exit, uint64_t next);
 uint64_t vt_quick_bit (VtCore *core, uint32_t exit, uint64_t next);
 
+/* find.c: of a jump to @target, which the table hasn't got: of its link, and of the instruction. */
+uint64_t vt_quick_branch (VtCore *core, uint32_t exit, uint64_t target);
+uint64_t vt_quick_indirect (VtCore *core, uint32_t exit, uint64_t target);
+
 /* The function for an instruction of 64-bit mode, or NULL. */
 VtQuick vt_quick_find (const VtInsn *insn);

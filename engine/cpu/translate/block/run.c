@@ -92,56 +92,30 @@ interpret_decoded (Run *run, const VtInsn *insn)
     vt_chaos_between (run->core, run->b);
 }
 
-/* Where the TLB has the page at @linear, or NULL. */
-static const VtTlbEntry *
-fetch_entry (VtCore *core, uint64_t linear)
-{
-  const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
-  return vt_mmu_find (vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH), linear);
-}
-
 /* The block at RIP, or NULL: its page is not in the fetch TLB (which the interpreter's fetch will change), or
  * it can't be translated. */
 static VtBlock *
 find (VtCore *core, VtBlocks *b, unsigned mode)
 {
-  const uint64_t    linear = core->code_bits == 64 ? core->rip
-                                                   : (uint32_t) (core->seg[VT_CPU_CS].base + core->rip);
-  const uint64_t    tag = linear & ~VT_PAGE_OFFSET;
-  const VtTlbEntry *entry = fetch_entry (core, tag);
+  VtSpot spot;
 
   vt_jump_update (b);
-  if (entry == NULL)
-    return NULL;
-  VtCode code = { .rip = core->rip,
-                  .page_rip = core->rip - (linear & VT_PAGE_OFFSET),
-                  .page = (uint8_t *) (uintptr_t) (tag + entry->addend),
-                  .mode = mode,
-                  .last = vt_mode_last (mode) };
-  uint64_t global = entry->info;
-  VtGpa    tail_gpa = 0;
-  if ((linear & VT_PAGE_OFFSET) > VT_PAGE - ZYDIS_MAX_INSTRUCTION_LENGTH)
+  if (!vt_find_spot (core, mode, core->rip, &spot))
     {
-      const uint64_t    next = vt_mmu_wrap (core, tag + VT_PAGE);
-      const VtTlbEntry *tail = fetch_entry (core, next);
-      if (tail)
-        {
-          code.tail = (uint8_t *) (uintptr_t) (next + tail->addend);
-          tail_gpa = tail->info & ~VT_PAGE_OFFSET;
-          global &= tail->info;
-        }
+      /* Among the victims? */
+      const uint64_t linear = core->code_bits == 64 ? core->rip
+                                                    : (uint32_t) (core->seg[VT_CPU_CS].base + core->rip);
+      const VtAccessSet set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
+      if (!vt_mmu_find (vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH), linear & ~VT_PAGE_OFFSET)
+          || !vt_find_spot (core, mode, core->rip, &spot))
+        return NULL;
     }
-  VtBlock *block = vt_blocks_find (b, &code);
+  spot.code.last = vt_mode_last (mode);
+  VtBlock *block = vt_find_block (b, &spot.code);
   if (block == NULL)
-    block = vt_block_make (b, &code, entry->info & ~VT_PAGE_OFFSET, tail_gpa);
-  if (block && !(mode & VT_MODE_SINGLE))
-    {
-      if (block->tail)
-        vt_mmu_note_fetch (&core->mmu, vt_mmu_wrap (core, tag + VT_PAGE));
-      else
-        global = entry->info;
-      vt_jump_fill (b, block, core->rip + vt_mode_code_key (core), linear, (global & VT_TLB_GLOBAL) != 0);
-    }
+    block = vt_block_make (b, &spot.code, spot.gpa, spot.tail_gpa);
+  if (block)
+    vt_find_note (core, block, &spot);
   return block;
 }
 
