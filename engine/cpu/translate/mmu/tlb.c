@@ -157,13 +157,18 @@ vt_mmu_drop_written (VtMmu *mmu, const uint8_t *page)
 {
   for (unsigned set = 0; set < VT_SETS; set++)
     {
-      VtTlb *tlb = vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
-      for (unsigned i = 0; i < VT_TLB_ALL; i++)
-        if (tlb->entry[i].tag + tlb->entry[i].addend == (uint64_t) (uintptr_t) page)
-          {
-            empty (&tlb->entry[i]);
-            vt_mmu_forget_slots (mmu);
-          }
+      VtTlb         *tlb = vt_mmu_table (mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
+      const bool     few = tlb->n_used <= VT_TLB_USED;
+      const unsigned n = few ? tlb->n_used : VT_TLB_ALL;
+      for (unsigned i = 0; i < n; i++)
+        {
+          VtTlbEntry *entry = &tlb->entry[few ? tlb->used[i] : i];
+          if (entry->tag + entry->addend == (uint64_t) (uintptr_t) page)
+            {
+              empty (entry);
+              vt_mmu_forget_slots (mmu);
+            }
+        }
     }
 }
 
