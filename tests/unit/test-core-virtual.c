@@ -76,8 +76,8 @@ test_ports (gconstpointer data)
 
 CORE_CODE (virtual_int, 32, VIRTUAL ("0x23002", "int $0x42\n"));
 CORE_CODE (virtual_int_low, 32, VIRTUAL ("0x20002", "int $0x42\n"));
-CORE_CODE (virtual_pushf, 32, VIRTUAL ("0x20002", "pushf\n"));
-CORE_CODE (virtual_popf, 32, VIRTUAL ("0x20002", "popf\n"));
+CORE_CODE (virtual_pushf, 32, VIRTUAL ("0x20002", "movw $9, %cx\n 7: loop 7b\n pushf\n ud2\n"));
+CORE_CODE (virtual_popf, 32, VIRTUAL ("0x20002", "pushw %ax\n popw %ax\n movw $9, %cx\n 7: loop 7b\n popf\n ud2\n"));
 CORE_CODE (virtual_iret, 32, VIRTUAL ("0x20002", "iret\n"));
 CORE_CODE (virtual_sti, 32, VIRTUAL ("0x20002", "sti\n"));
 CORE_CODE (virtual_hlt, 32, VIRTUAL ("0x23002", "hlt\n"));

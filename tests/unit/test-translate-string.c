@@ -105,7 +105,7 @@ test_faults (void)
   EACH (rig)
     rig->core->cr0 |= VT_CR0_WP;
   run (&both, UINT_MAX);
-  g_assert_cmpuint (both.rig[TRANSLATED].core->gpr[15], ==, 8 * (TURNS + 1));
+  g_assert_cmpuint (both.rig[INTERPRETED].core->gpr[15], ==, 8 * (TURNS + 1));
   both_finish (&both);
 }
 

@@ -220,7 +220,7 @@ kind_of (VtBlocks *b, VtGuestInsn *g, unsigned mode)
     return vt_system_kind (g, mode);
   if (run == vt_op_string && vt_string_fits (insn))
     return VT_KIND_STRING;
-  if (run == vt_op_string || (run == vt_op_bit && insn->operand[0].kind == VT_OPERAND_MEM
+  if (run == vt_op_string || run == vt_op_popf || (run == vt_op_bit && insn->operand[0].kind == VT_OPERAND_MEM
                               && insn->operand[1].kind == VT_OPERAND_GPR))
     return strict ? VT_KIND_INTERPRET : vt_system_kind (g, mode);
   if (run == vt_op_push)

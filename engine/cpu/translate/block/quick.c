@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * System instructions of 64-bit mode that every entry to a kernel and every return from it has, without leaving
+ * System instructions that every entry to a kernel and every return from it has, without leaving
  * translated code: it saves the general registers and the flags and calls one of these functions, while the
  * guest's x87 and vector registers stay in the units. So this file is compiled for general registers alone,
  * and calls nothing that is not inline here, but the engine's counter.
@@ -249,6 +249,42 @@ quick_write_base (VtCore *core, uint32_t exit, uint64_t next)
   return vt_quick_behind (core, exit);
 }
 
+/* POPF, where neither a trap nor another set of accesses comes of it. */
+static uint64_t
+quick_popf (VtCore *core, uint32_t exit, uint64_t next)
+{
+  const VtBlockInsn *insn = vt_quick_insn (core, exit);
+  const unsigned     mode = vt_block (core->blocks, insn->block)->mode;
+  const bool         narrow = vt_mode_is_narrow (mode);
+  const unsigned     size = vt_block_decoded (core->blocks, insn)->op->arg;
+  const unsigned     width = narrow ? mode & VT_MODE_STACK32 ? 4 : 2 : 8;
+  const uint64_t     sp = vt_core_gpr (core, VT_CPU_RSP, width);
+  uint64_t           linear = sp, mask = POPPED;
+
+  if ((core->rflags & VT_FLAG_VM)
+      || (narrow && (int64_t) (sp + size - 1) + core->fast.room[VT_CPU_SS][0] >= 0))
+    return NO;
+  if (narrow)
+    linear = (uint32_t) (core->seg[VT_CPU_SS].base + sp);
+  const uint8_t *top = reach (core, vt_mmu_data_set (core), linear, size);
+  if (top == NULL)
+    return NO;
+  const uint64_t value = size == 2 ? vt_ld16 (top) : size == 4 ? vt_ld32 (top) : vt_ld64 (top);
+  if (size == 2)
+    mask &= UINT16_MAX;
+  if (core->cpl != 0)
+    mask &= ~(uint64_t) VT_FLAG_IOPL;
+  if (core->cpl > (core->rflags >> 12 & 3))
+    mask &= ~(uint64_t) VT_FLAG_IF;
+  const uint64_t flags = (get_flags (core) & ~mask) | (value & mask);
+  if (is_odd (core, core->cpl, flags) || vt_mmu_set_of (core, core->cpl, flags) != vt_mmu_data_set (core)
+      || vt_quick_awaited (core))
+    return NO;
+  put_flags (core, flags);
+  vt_core_set_gpr (core, VT_CPU_RSP, width, sp + size);
+  return vt_quick_behind (core, exit);
+}
+
 /* RDTSC, RDTSCP. */
 static uint64_t
 quick_rdtsc (VtCore *core, uint32_t exit, uint64_t next)
@@ -276,6 +312,8 @@ vt_quick_find (const VtInsn *insn)
     return insn->osize == 8 ? quick_sysret : NULL;
   if (run == vt_op_iret)
     return insn->op->arg == 8 ? quick_iret : NULL;
+  if (run == vt_op_popf)
+    return quick_popf;
   if (run == vt_op_rdtsc)
     return quick_rdtsc;
   if (run == vt_op_verify)

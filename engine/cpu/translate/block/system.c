@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * System instructions that a kernel does at every entry and around every critical section, in 64-bit mode:
- * SWAPGS, CLI, STI, STAC, CLAC, PUSHFQ. At privilege 0 they are a few moves in the core; whatever else there
+ * System instructions that a kernel does at every entry and around every critical section: SWAPGS, CLI, STI, STAC,
+ * CLAC, PUSHF; in other modes than 64-bit mode CLI, STI and PUSHF. At privilege 0 they are a few moves in the core; whatever else there
  * may be to them is left to the interpreter. No status flag changes.
  */
 #include "../interpret/ops.h"
 #include "make.h"
 #include "quick.h"
+
+/* Not in 64-bit mode. */
+static VtKind
+narrow_kind (const VtGuestInsn *g, unsigned mode, bool user)
+{
+  void (*const run) (VtCore *, const VtInsn *) = g->insn.op->run;
+
+  if (run == vt_op_string && (mode & VT_MODE_FLAT) && g->insn.seg < VT_CPU_FS && g->insn.seg != VT_CPU_CS)
+    return vt_quick_find (&g->insn) ? VT_KIND_QUICK : VT_KIND_INTERPRET;
+  /* PUSHF is not everybody's in virtual 8086 mode. */
+  if (!user && (run == vt_op_cli || run == vt_op_sti || run == vt_op_pushf))
+    return VT_KIND_SYSTEM;
+  return run == vt_op_popf ? VT_KIND_QUICK : VT_KIND_INTERPRET;
+}
 
 VtKind
 vt_system_kind (const VtGuestInsn *g, unsigned mode)
@@ -15,10 +29,7 @@ vt_system_kind (const VtGuestInsn *g, unsigned mode)
   const bool user = (mode & VT_MODE_SET) == VT_SET_USER;
 
   if (vt_mode_is_narrow (mode))
-    return run == vt_op_string && (mode & VT_MODE_FLAT) && g->insn.seg < VT_CPU_FS && g->insn.seg != VT_CPU_CS
-                   && vt_quick_find (&g->insn)
-               ? VT_KIND_QUICK
-               : VT_KIND_INTERPRET;
+    return narrow_kind (g, mode, user);
   if (vt_quick_find (&g->insn))
     return run == vt_op_syscall || run == vt_op_sysret || run == vt_op_iret ? VT_KIND_AWAY : VT_KIND_QUICK;
   if (run == vt_op_pushf)
@@ -116,12 +127,11 @@ vt_make_unshadow (VtMake *make)
 
 /* The host's flags are read on the host's own stack. RF and VM, which are pushed as 0, are 0 in translated code. */
 static void
-emit_pushf (VtMake *make)
+emit_pushf (VtMake *make, unsigned size)
 {
-  static const VtGuestMem top = { .base = VT_CPU_RSP, .index = VT_NONE, .scale = 1, .seg = VT_NONE,
-                                  .disp = (uint64_t) -8 };
   VtEmit        *e = make->e;
-  const VtAccess to = vt_make_access (make, top, 8, true, 2);
+  const VtAccess to =
+      vt_make_access (make, vt_make_stack_at (make, VT_CPU_RSP, -(int) size), size, true, 2);
   const unsigned flags = to.free[0], other = to.free[1];
 
   vt_emit_mov (e, other, VT_CPU_RSP);
@@ -132,8 +142,8 @@ emit_pushf (VtMake *make)
   vt_emit_load (e, true, other, VT_AT (rflags));
   emit_mask (e, other, VT_AT (fast.not_native_mask));
   vt_emit_lea (e, true, flags, (VtHostMem){ .base = (uint8_t) flags, .index = (uint8_t) other, .scale = 1 });
-  vt_emit_store (e, true, flags, to.mem);
-  emit_add_imm (e, VT_CPU_RSP, -8);
+  vt_emit_store_sized (e, size, flags, to.mem);
+  vt_make_move_stack (make, VT_CPU_RSP, -(int) size, VT_T);
 }
 
 bool
@@ -152,7 +162,7 @@ vt_make_system (VtMake *make, const VtGuestInsn *g, const VtGuestInsn *next)
   else if (run == vt_op_sti)
     emit_sti (make);
   else if (run == vt_op_pushf)
-    emit_pushf (make);
+    emit_pushf (make, g->insn.op->arg);
   return true;
 }
 
