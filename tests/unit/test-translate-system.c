@@ -89,6 +89,25 @@ test_keys (void)
   both_finish (&both);
 }
 
+/* Addresses that are not canonical, whose lower bits are those of a page. */
+CORE_CODE (canonical, 64,
+           "movl $100, %ecx\n movabsq $0x800000000000, %rdx\n"
+           "1: leaq 0x40000(%rdx), %rsi\n incl (%rsi)\n leaq 0x41000(%rdx), %rsi\n addl (%rsi), %ebx\n cmpl $50, %ecx\n"
+           "leaq 0x42000(%rdx), %rsi\n movl (%rsi), %eax\n adcl $1, %ebx\n rolq $1, %rdx\n jnc 2f\n rorq $17, %rdx\n"
+           "2: decl %ecx\n jnz 1b\n hlt\n" LABEL (canonical_gp)
+           "incl %r15d\n andl $~0x8d5, 24(%rsp)\n addq %rsi, %rbx\n movl %esi, %esi\n addq $8, %rsp\n iretq\n");
+extern const uint8_t canonical_gp[];
+
+static void
+test_canonical (void)
+{
+  BOTH (canonical, core_rig_long);
+  both_gate (&both, VT_EXC_GP, CORE_AT (canonical, canonical_gp));
+  both_run (&both);
+  g_assert_cmpuint (both.rig[INTERPRETED].core->gpr[15], ==, 300);
+  both_finish (&both);
+}
+
 /* STAC and CLAC under SMAP, where they change what data may be accessed: around an access to a user's page, and
  * one without, whose handler sets AC in its frame, and clears the flags that nothing reads any more. */
 CORE_CODE (
@@ -222,6 +241,7 @@ main (int argc, char **argv)
   g_test_add_func ("/translate-system/conflict", test_conflict);
   g_test_add_func ("/translate-system/forgotten", test_forgotten);
   g_test_add_func ("/translate-system/keys", test_keys);
+  g_test_add_func ("/translate-system/canonical", test_canonical);
   g_test_add_func ("/translate-system/smap", test_smap);
   g_test_add_func ("/translate-system/shadow", test_shadow);
   g_test_add_func ("/translate-system/unshadow", test_unshadow);

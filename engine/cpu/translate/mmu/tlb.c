@@ -328,7 +328,8 @@ vt_mmu_bring (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set)
   VtWalk   walk;
   uint32_t error;
 
+  /* A walk looks at no bit above those that tables translate. */
   return vt_mmu_find (vt_mmu_table (&core->mmu, set, kind), linear & ~VT_PAGE_OFFSET) != NULL
-         || (vt_mmu_walk (core, linear, kind, set, &walk, &error)
+         || (vt_core_canonical (core, linear) && vt_mmu_walk (core, linear, kind, set, &walk, &error)
              && enter (core, linear, kind, set, &walk, false) != NULL);
 }
