@@ -61,6 +61,12 @@ init (void *data, unsigned cpu)
 }
 
 static void
+smi (void *data, unsigned cpu)
+{
+  vt_lapic_signal (lapic (data, cpu), VT_CPU_SIGNAL_SMI);
+}
+
+static void
 msi_send (void *data, uint64_t address, uint32_t message)
 {
   vt_apic_bus_write (((VtPcChips *) data)->bus, address, message);
@@ -147,6 +153,7 @@ static const VtChipsOps chips_ops = {
   .set_gsi = set_gsi,
   .nmi = nmi,
   .init = init,
+  .smi = smi,
   .msi = &msi_ops,
   .set_timer_taken = set_timer_taken,
   .acknowledge = acknowledge,

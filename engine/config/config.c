@@ -8,7 +8,7 @@ struct _VitrineConfig
 {
   GObject         parent_instance;
   char           *folder; /* Absolute; NULL before the first load or save. */
-  char           *name, *uuid, *description, *board, *cpu_engine, *kernel_irqchip, *firmware, *nvram;
+  char           *name, *uuid, *description, *board, *cpu_engine, *kernel_irqchip, *smm, *firmware, *nvram;
   char           *kernel, *initrd, *append, *boot_order;
   guint           cpus, memory;
   gboolean        boot_menu, rtc_local, debug_exit;
@@ -29,6 +29,7 @@ enum
   PROP_MEMORY,
   PROP_CPU_ENGINE,
   PROP_KERNEL_IRQCHIP,
+  PROP_SMM,
   PROP_FIRMWARE,
   PROP_NVRAM,
   PROP_KERNEL,
@@ -47,6 +48,7 @@ enum
 
 static const char *const boards[] = { "q35", NULL };
 static const char *const cpu_engines[] = { "auto", "kvm", "translate", NULL };
+static const char *const smms[] = { "auto", "on", "off", NULL };
 static const char *const kernel_irqchips[] = { "auto", "on", "off", NULL };
 
 static void
@@ -78,6 +80,9 @@ vitrine_config_get_property (GObject *object, guint id, GValue *value, GParamSpe
       break;
     case PROP_KERNEL_IRQCHIP:
       g_value_set_string (value, self->kernel_irqchip);
+      break;
+    case PROP_SMM:
+      g_value_set_string (value, self->smm);
       break;
     case PROP_FIRMWARE:
       g_value_set_string (value, self->firmware);
@@ -156,6 +161,9 @@ vitrine_config_set_property (GObject *object, guint id, const GValue *value, GPa
     case PROP_KERNEL_IRQCHIP:
       vt_config_store_string (self, &self->kernel_irqchip, value, pspec);
       break;
+    case PROP_SMM:
+      vt_config_store_string (self, &self->smm, value, pspec);
+      break;
     case PROP_FIRMWARE:
       vt_config_store_string (self, &self->firmware, value, pspec);
       break;
@@ -211,6 +219,7 @@ vitrine_config_finalize (GObject *object)
   g_free (self->board);
   g_free (self->cpu_engine);
   g_free (self->kernel_irqchip);
+  g_free (self->smm);
   g_free (self->firmware);
   g_free (self->nvram);
   g_free (self->kernel);
@@ -263,6 +272,8 @@ vitrine_config_class_init (VitrineConfigClass *klass)
                             _("Interrupt controllers in the kernel"),
                             _("KVM's own, or Vitrine's where the host's KVM gets interrupts wrong"),
                             "auto", kernel_irqchips);
+  vt_config_install_string (object_class, PROP_SMM, "smm", _("System management mode"),
+                            _("For firmware that keeps its variables from the system by it"), "auto", smms);
   vt_config_install_string (object_class, PROP_FIRMWARE, "firmware", _("Firmware"),
                             _("“bios”, or the path of a firmware image"), "bios", NULL);
   vt_config_install_string (object_class, PROP_NVRAM, "nvram", _("Firmware's variables"),
@@ -317,6 +328,7 @@ vitrine_config_init (VitrineConfig *self)
   self->board = g_strdup ("q35");
   self->cpu_engine = g_strdup ("auto");
   self->kernel_irqchip = g_strdup ("auto");
+  self->smm = g_strdup ("auto");
   self->firmware = g_strdup ("bios");
   self->boot_order = g_strdup ("dc");
   self->cpus = 1;
@@ -451,6 +463,12 @@ const char *
 vitrine_config_get_kernel_irqchip (VitrineConfig *config)
 {
   return config->kernel_irqchip;
+}
+
+const char *
+vitrine_config_get_smm (VitrineConfig *config)
+{
+  return config->smm;
 }
 
 const char *

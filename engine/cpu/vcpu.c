@@ -18,12 +18,21 @@ vt_cpu_must_stop (const VtCpu *cpu)
   return g_atomic_int_get (&cpu->stop) != 0;
 }
 
+static __thread VtCpu *current;
+
+VtCpu *
+vt_cpu_current (void)
+{
+  return current;
+}
+
 static gpointer
 cpu_thread (gpointer data)
 {
   VtCpu       *cpu = data;
   VtCpuEngine *engine = cpu->engine;
 
+  current = cpu;
   g_mutex_lock (&engine->lock);
   for (;;)
     {

@@ -201,6 +201,9 @@ struct VtVcpuOps
    * run (vt-chips.h); they are reset, saved and paused as devices, but for the local APICs, which are
    * part of the vCPUs' state. What follows may be NULL then. */
   void (*attach) (VtCpuEngine *engine, const VtChips *chips);
+  /* Its processors have system management mode, and see VT_SPACE_SMM in it. Such an engine uses the board's
+   * interrupt controllers, by which SMIs come. */
+  bool smm;
 
   /* Interrupts; any thread, never blocking. GSI 0 is pin 2 of the I/O APIC, as the MADT says. */
   void (*set_gsi) (VtCpuEngine *engine, unsigned gsi, bool level);
@@ -275,6 +278,9 @@ void vt_cpus_hold (VtCpuEngine *engine);
 bool vt_cpus_wait (VtCpuEngine *engine, int64_t timeout_ns, unsigned *culprit);
 /* Chips and vCPUs as power-on leaves them; parked only. */
 bool vt_cpus_reset (VtCpuEngine *engine, GError **error);
+
+/* The vCPU whose thread this is; NULL: no vCPU's. */
+VtCpu *vt_cpu_current (void);
 
 /* For run: whether somebody wants it held. */
 bool vt_cpu_must_stop (const VtCpu *cpu);

@@ -58,6 +58,11 @@ void             vt_machine_set_a20 (VtMachine *machine, bool enabled);
 /* High while the HPET drives timer interrupt 0 instead of the interval timer (legacy replacement). */
 VtLine          *vt_machine_hpet_legacy (VtMachine *machine);
 
+/* Whether processors have system management mode, which the configuration may leave out; then a pulse is an SMI to the
+ * processor whose access brings it (where none does, to the first), or to @all. */
+bool    vt_machine_has_smm (VtMachine *machine);
+VtLine *vt_machine_smi (VtMachine *machine, bool all);
+
 /* Four pages that a CPU engine may use for itself; reserved in the guest's memory map (e820). */
 #define VT_CPU_RESERVED_BASE UINT64_C (0xfeffc000)
 #define VT_CPU_RESERVED_SIZE UINT64_C (0x4000)

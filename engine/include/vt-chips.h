@@ -127,6 +127,7 @@ typedef struct
   void (*set_gsi) (void *chips, unsigned gsi, bool level);
   void (*nmi) (void *chips, unsigned cpu);
   void (*init) (void *chips, unsigned cpu);
+  void (*smi) (void *chips, unsigned cpu);
   const VtMsiSinkOps *msi; /* Its data is @chips. */
   /* The platform context's lock held: the HPET has taken timer interrupt 0 over, or given it back. */
   void (*set_timer_taken) (void *chips, bool taken);

@@ -30,6 +30,9 @@ typedef enum
 {
   VT_SPACE_MEMORY,
   VT_SPACE_IO, /* x86 ports, 64 KiB. */
+  /* Memory as a processor in system management mode sees it: that of VT_SPACE_MEMORY, and over it what is mapped
+   * here. Nobody else sees that: no other processor, and no DMA. */
+  VT_SPACE_SMM,
 } VtSpaceKind;
 
 /* Access to one region. The core splits, widens or refuses accesses before they come here: @offset
@@ -142,6 +145,8 @@ VtRegion *vt_device_add_ram_region (VtDevice          *dev,
                                     uint64_t           size,
                                     VtRamMode          mode,
                                     const VtRegionOps *ops);
+/* Before it is mapped: only processors in system management mode see @region (VT_SPACE_SMM). */
+void vt_region_for_smm (VtRegion *region);
 
 /* Maps at @base, over what lies there with a lower @priority (machine RAM has 0; equal: the later
  * mapped wins); moves it if mapped already. Safe from inside a handler. */

@@ -59,6 +59,8 @@ vt_machine_free (VtMachine *machine)
   for (unsigned i = 0; i < VT_MACHINE_REQUESTS; i++)
     vt_line_free (machine->request[i]);
   vt_line_free (machine->hpet_legacy);
+  vt_line_free (machine->smi[false]);
+  vt_line_free (machine->smi[true]);
   vt_cpu_engine_free (machine->cpus);
   for (unsigned i = 0; i < machine->envs->len; i++)
     {
@@ -108,6 +110,19 @@ which_chips (VtMachine *machine, const VtBoardClass *board)
   return g_strcmp0 (wanted, "off") == 0 ? VT_CPU_CHIPS_ATTACHED : VT_CPU_CHIPS_AUTO;
 }
 
+/* "smm" */
+static bool
+choose_smm (VtMachine *machine, GError **error)
+{
+  machine->smm = g_strcmp0 (vitrine_config_get_smm (machine->config), "on") == 0;
+  if (machine->smm && !machine->cpus->ops->smm)
+    return vt_set_error (error, VITRINE_ERROR_UNSUPPORTED,
+                         "System management mode is not offered with the CPU engine “%s”; set “cpu-engine” to "
+                         "“translate”, or “smm” to “off” where the firmware does without.",
+                         machine->cpus->ops->id);
+  return true;
+}
+
 bool
 vt_machine_build (VtMachine *machine, GError **error)
 {
@@ -141,7 +156,7 @@ vt_machine_build (VtMachine *machine, GError **error)
   if (!machine->cpus)
     return false;
   machine->msi = (VtMsiSink){ machine->cpus->ops->msi, machine->cpus };
-  return board->build (machine, machine->config, error);
+  return choose_smm (machine, error) && board->build (machine, machine->config, error);
 }
 
 /* The engine's chips, or the board's; the tests' engine listens beside them. */
@@ -267,6 +282,35 @@ vt_machine_hpet_legacy (VtMachine *machine)
   if (!machine->hpet_legacy)
     machine->hpet_legacy = vt_line_new (hpet_legacy_cb, machine, 0);
   return machine->hpet_legacy;
+}
+
+bool
+vt_machine_has_smm (VtMachine *machine)
+{
+  return machine->smm;
+}
+
+static void
+smi_cb (void *data, unsigned all, bool level)
+{
+  const VtMachine *machine = data;
+  const VtCpu     *cpu = vt_cpu_current ();
+
+  if (!level || machine->chips.ops == NULL)
+    return;
+  if (all)
+    for (unsigned i = 0; i < machine->cpus->config.n_cpus; i++)
+      machine->chips.ops->smi (machine->chips.data, i);
+  else
+    machine->chips.ops->smi (machine->chips.data, cpu == NULL ? 0 : cpu->index);
+}
+
+VtLine *
+vt_machine_smi (VtMachine *machine, bool all)
+{
+  if (!machine->smi[all])
+    machine->smi[all] = vt_line_new (smi_cb, machine, all);
+  return machine->smi[all];
 }
 
 static void

@@ -48,6 +48,8 @@ struct VtMachine
   VtLine      *gsi[VT_CPU_GSIS];
   VtLine      *request[VT_MACHINE_REQUESTS];
   VtLine      *hpet_legacy;
+  VtLine      *smi[2];
+  bool         smm;
   VtLine      *power_button; /* The board's. */
   VtMsiSink    msi;
   VtChips      chips;      /* The board's, where the CPU engine has none. */

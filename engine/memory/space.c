@@ -7,7 +7,7 @@
 #include "memory-private.h"
 
 #define NEST 4    /* A vCPU's access, the DMA of its handler, and room to spare. */
-#define N_KINDS 2 /* VtSpaceKind. */
+#define N_KINDS 3 /* VtSpaceKind. */
 
 typedef struct
 {
@@ -213,8 +213,14 @@ covers (const VtRegion *r, uint64_t address)
 /* Cuts the space at every border and lets the highest region win each piece. Regions are tens, so
  * the square of their number is nothing. */
 static VtView *
-build_view (const GPtrArray *mapped)
+build_view (const VtSpace *space, unsigned kind)
 {
+  g_autoptr (GPtrArray) mapped = g_ptr_array_new ();
+
+  g_ptr_array_extend (mapped, space->mapped[kind], NULL, NULL);
+  if (kind == VT_SPACE_SMM)
+    g_ptr_array_extend (mapped, space->mapped[VT_SPACE_MEMORY], NULL, NULL);
+
   guint               n_borders = 0;
   g_autofree uint64_t *borders = g_new (uint64_t, mapped->len * 2 + 1);
   VtView             *view = g_malloc0 (sizeof (VtView) + mapped->len * 2 * sizeof (VtFlat));
@@ -318,12 +324,22 @@ tell_ram (VtSpace *space, const VtView *old, const VtView *new)
       }
 }
 
+/* Whether @b lacks any RAM of @a. */
+static bool
+lacks_ram (const VtView *a, const VtView *b)
+{
+  for (unsigned i = 0; i < a->n; i++)
+    if (a->flats[i].region->ram != NULL && same_in (b, &a->flats[i]) == NULL)
+      return true;
+  return false;
+}
+
 static GArray *
 collect_kicks (VtSpace *space)
 {
   GArray *kicks = g_array_new (FALSE, FALSE, sizeof (FlatKick));
 
-  for (unsigned k = 0; k < N_KINDS; k++)
+  for (unsigned k = 0; k < VT_SPACE_SMM; k++)
     for (unsigned i = 0; i < space->view[k]->n; i++)
       {
         const VtFlat *f = &space->view[k]->flats[i];
@@ -390,7 +406,8 @@ tell_kicks (VtSpace *space)
 static void
 refresh (VtSpace *space)
 {
-  if (space->depth > 0 || !(space->stale[0] || space->stale[1]))
+  space->stale[VT_SPACE_SMM] |= space->stale[VT_SPACE_MEMORY];
+  if (space->depth > 0 || !(space->stale[VT_SPACE_IO] || space->stale[VT_SPACE_SMM]))
     return;
   for (unsigned k = 0; k < N_KINDS; k++)
     {
@@ -399,9 +416,12 @@ refresh (VtSpace *space)
       if (!space->stale[k])
         continue;
       space->stale[k] = false;
-      __atomic_store_n (&space->view[k], build_view (space->mapped[k]), __ATOMIC_SEQ_CST);
+      __atomic_store_n (&space->view[k], build_view (space, k), __ATOMIC_SEQ_CST);
       if (space->listener != NULL && k == VT_SPACE_MEMORY)
         tell_ram (space, old, space->view[k]);
+      if (k == VT_SPACE_SMM && space->listener != NULL && space->listener->smm_changed != NULL
+          && (lacks_ram (old, space->view[k]) || lacks_ram (space->view[k], old)))
+        space->listener->smm_changed (space->listener_data);
       g_ptr_array_add (space->retired, old);
     }
   if (space->listener != NULL)
@@ -532,6 +552,12 @@ vt_region_free (VtRegion *region)
 }
 
 void
+vt_region_for_smm (VtRegion *region)
+{
+  region->kind = VT_SPACE_SMM;
+}
+
+void
 vt_region_map (VtRegion *region, uint64_t base, int priority)
 {
   VtSpace *space = region->space;
@@ -643,10 +669,10 @@ vt_space_host (VtSpace *space, VtGpa gpa, uint64_t *len)
 }
 
 bool
-vt_space_page (VtSpace *space, VtGpa gpa, VtSpacePage *page)
+vt_space_page (VtSpace *space, VtSpaceKind kind, VtGpa gpa, VtSpacePage *page)
 {
   const VtGpa   first = vt_align_down (gpa, VT_PAGE_SIZE);
-  const VtView *view = vt_space_enter (space, VT_SPACE_MEMORY);
+  const VtView *view = vt_space_enter (space, kind);
   const VtFlat *f = vt_view_find (view, first);
   bool          ok = false;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A machine's two physical address spaces (memory and x86 ports). Regions are mapped with a
+ * A machine's two physical address spaces (memory and x86 ports), of which system management mode has a view of
+ * its own. Regions are mapped with a
  * priority; what the vCPUs see is a flat view: an immutable sorted array, replaced by a pointer swap
  * and freed once every reader has left the old one. So a BAR that a handler moves neither deadlocks
  * nor frees a live entry.
@@ -39,6 +40,8 @@ typedef struct
                     int fd);
   void (*kick_remove) (void *data, VtSpaceKind kind, uint64_t address, unsigned size, int64_t match,
                        int fd);
+  /* RAM has appeared or gone for processors in system management mode (VT_SPACE_SMM). NULL: there are none. */
+  void (*smm_changed) (void *data);
 } VtSpaceListener;
 
 /* One at most; told of everything that is mapped already. NULL @listener ends it. */
@@ -59,9 +62,9 @@ typedef struct
   bool     watched;  /* The same, and nobody keeps a way past it. */
 } VtSpacePage;
 
-/* Fills @page for the page that holds @gpa. Returns: false where it isn't wholly one block's RAM. The
+/* Fills @page for the page that holds @gpa in @kind's view. Returns: false where it isn't wholly one block's RAM. The
  * pointer is good until the listener's ram_remove() of it has returned. */
-bool vt_space_page (VtSpace *space, VtGpa gpa, VtSpacePage *page);
+bool vt_space_page (VtSpace *space, VtSpaceKind kind, VtGpa gpa, VtSpacePage *page);
 
 /* Held around an operation on RAM that is to be atomic towards others that hold it: a processor's locked one
  * that the host's own instruction can't do. */

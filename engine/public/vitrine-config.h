@@ -35,8 +35,8 @@ G_DECLARE_FINAL_TYPE (VitrineDisplay, vitrine_display, VITRINE, DISPLAY, GObject
 G_DECLARE_FINAL_TYPE (VitrineRemote, vitrine_remote, VITRINE, REMOTE, GObject)
 
 /* The machine: "name", "uuid", "description", "board" ("q35"), "cpus" (1-255), "memory" (MiB),
- * "cpu-engine" ("auto", "kvm", "translate"), "kernel-irqchip" ("auto", "on", "off"), "firmware" ("bios", or a path
- * to an image), "nvram" (a path to a flash image), "kernel", "initrd", "append", "boot-menu",
+ * "cpu-engine" ("auto", "kvm", "translate"), "kernel-irqchip" ("auto", "on", "off"), "smm" ("auto", "on", "off"), "firmware" ("bios",
+ * or a path to an image), "nvram" (a path to a flash image), "kernel", "initrd", "append", "boot-menu",
  * "boot-order" (letters: c disk, d CD), "rtc-local", "debug-exit" (isa-debug-exit, for test guests).
  * Objects: "display", "remote". Lists: disks, cdroms, serials (GListModel). */
 #define VITRINE_TYPE_CONFIG (vitrine_config_get_type ())
@@ -81,6 +81,7 @@ guint       vitrine_config_get_cpus (VitrineConfig *config);
 guint64     vitrine_config_get_memory (VitrineConfig *config); /* MiB. */
 const char *vitrine_config_get_cpu_engine (VitrineConfig *config);
 const char *vitrine_config_get_kernel_irqchip (VitrineConfig *config);
+const char *vitrine_config_get_smm (VitrineConfig *config);
 const char *vitrine_config_get_firmware (VitrineConfig *config);
 const char *vitrine_config_get_nvram (VitrineConfig *config);  /* NULL or "": none. */
 const char *vitrine_config_get_kernel (VitrineConfig *config); /* NULL or "": none. */

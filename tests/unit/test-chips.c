@@ -935,17 +935,15 @@ test_refused (void)
                         *is = g_new0 (VtCpuState, 1);
 
   machine->cpus->ops->get (cpu, was, NULL);
-  for (unsigned i = 0; i < 4; i++)
+  for (unsigned i = 0; i < 3; i++)
     {
       g_autoptr (GError) error = NULL;
 
       *state = *was;
       state->rip++;
       if (i == 0)
-        state->events.smm = true;
-      else if (i == 1)
         state->xcr0 |= VT_BIT (18); /* AMX. */
-      else if (i == 2)
+      else if (i == 1)
         state->cr4 |= VT_BIT (13); /* VMXE */
       else
         state->msr[0] = (VtCpuMsr){ .index = 0x4b564d01, .value = 0x1001 }; /* KVM's clock. */
@@ -956,6 +954,38 @@ test_refused (void)
       g_assert_cmpmem (is, sizeof *is, was, sizeof *was);
     }
   vt_machine_free (machine);
+}
+
+/* A processor saved in system management mode, with what waits for its end, goes on in it. */
+static void
+test_smm (void)
+{
+  VtMachine             *machine = stack_machine_new (&software), *kvm = stack_machine_new (&kvm_off);
+  VtCpu                 *cpu = machine->cpus->cpus[0];
+  g_autofree VtCpuState *state = g_new0 (VtCpuState, 1), *is = g_new0 (VtCpuState, 1);
+  g_autoptr (GError)     error = NULL;
+  uint64_t               smbase = 0;
+
+  machine->cpus->ops->get (cpu, state, NULL);
+  state->events.smm = state->events.smi_pending = state->events.init_latched = state->events.nmi_masked = true;
+  for (unsigned i = 0; i < state->n_msrs; i++)
+    if (state->msr[i].index == 0x9e)
+      {
+        g_assert_cmphex (state->msr[i].value, ==, 0x30000);
+        state->msr[i].value = 0x7f0000;
+      }
+  g_assert_true (machine->cpus->ops->set (cpu, state, NULL));
+  machine->cpus->ops->get (cpu, is, NULL);
+  g_assert_cmpmem (&is->events, sizeof is->events, &state->events, sizeof state->events);
+  for (unsigned i = 0; i < is->n_msrs; i++)
+    if (is->msr[i].index == 0x9e)
+      smbase = is->msr[i].value;
+  g_assert_cmphex (smbase, ==, 0x7f0000);
+  if (kvm != NULL && !kvm->cpus->ops->set (kvm->cpus->cpus[0], state, &error))
+    g_assert_nonnull (strstr (error->message, "system management mode"));
+  vt_machine_free (machine);
+  if (kvm != NULL)
+    vt_machine_free (kvm);
 }
 
 int
@@ -973,5 +1003,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/chips/move/on", &kvm_on, test_move);
   g_test_add_data_func ("/chips/move/off", &kvm_off, test_move);
   g_test_add_func ("/chips/refused", test_refused);
+  g_test_add_func ("/chips/smm", test_smm);
   return g_test_run ();
 }

@@ -319,6 +319,69 @@ test_listener (void)
 }
 
 static void
+smm_changed_cb (void *data)
+{
+  g_string_append (data, "smm ");
+}
+
+/* What is mapped for system management mode is seen by nobody else; all the rest is the same for both. */
+static void
+test_smm (void)
+{
+  static const VtSpaceListener listener = { ram_add_cb,  ram_remove_cb, log_changed_cb, log_sync_cb,
+                                            kick_add_cb, kick_remove_cb, smm_changed_cb };
+  g_autoptr (GString) log = g_string_new (NULL);
+  VtRam      *secret = vt_ram_new ("secret", 0x2000, NULL);
+  VtRegion   *region, *registers;
+  VtSpacePage page;
+  uint8_t     bytes[4];
+  World       w;
+
+  world_init (&w);
+  vt_space_listen (w.space, &listener, log);
+  g_string_truncate (log, 0);
+  region = vt_device_add_ram_region (&w.probe->base, secret, 0, 0x2000, VT_RAM_RW, NULL);
+  vt_region_for_smm (region);
+  registers = vt_device_add_region (&w.probe->base, VT_SPACE_SMM, &byte_ops, 0x1000);
+  vt_region_map (region, 0x8000, 1);
+  g_assert_cmpstr (log->str, ==, "smm ");
+  put (&w, VT_SPACE_MEMORY, 0x8000, 4, 0x11111111);
+  put (&w, VT_SPACE_SMM, 0x8000, 4, 0x22222222);
+  g_assert_cmphex (get (&w, VT_SPACE_MEMORY, 0x8000, 4), ==, 0x11111111);
+  g_assert_cmphex (get (&w, VT_SPACE_SMM, 0x8000, 4), ==, 0x22222222);
+  g_assert_cmphex (vt_ld32 (vt_ram_host (secret)), ==, 0x22222222);
+  g_assert_true (vt_memory_read (w.probe->base.memory, 0x8000, bytes, 4));
+  g_assert_cmphex (vt_ld32 (bytes), ==, 0x11111111);
+  g_assert_true (vt_space_page (w.space, VT_SPACE_SMM, 0x9000, &page) && page.ram == secret && page.offset == 0x1000);
+  g_assert_true (vt_space_page (w.space, VT_SPACE_MEMORY, 0x9000, &page) && page.ram == w.ram);
+  /* Beside it, and at the ports, there is no difference. */
+  put (&w, VT_SPACE_SMM, 0xa000, 4, 0x33333333);
+  g_assert_cmphex (get (&w, VT_SPACE_MEMORY, 0xa000, 4), ==, 0x33333333);
+  /* Registers over RAM, in one view: the engine is told; over nothing, there is no RAM to tell of. */
+  g_string_truncate (log, 0);
+  vt_region_map (registers, 0x20000, 1);
+  g_assert_cmpstr (log->str, ==, "smm ");
+  g_assert_cmphex (get (&w, VT_SPACE_SMM, 0x20001, 1), !=, get (&w, VT_SPACE_MEMORY, 0x20001, 1));
+  vt_region_unmap (registers);
+  g_string_truncate (log, 0);
+  vt_region_map (registers, 0x100000, 1);
+  g_assert_cmpstr (log->str, ==, "");
+  /* What everybody sees changes for both. */
+  vt_region_map (w.probe->wide, 0x30000, 1);
+  g_assert_nonnull (strstr (log->str, "smm "));
+  vt_region_unmap (region);
+  g_assert_cmphex (get (&w, VT_SPACE_SMM, 0x8000, 4), ==, 0x11111111);
+  vt_space_listen (w.space, NULL, NULL);
+  g_string_free (w.probe->log, TRUE);
+  vt_device_free (&w.probe->base);
+  vt_space_free (w.space);
+  vt_ram_free (secret);
+  vt_ram_free (w.ram);
+  vt_clock_free (w.clock);
+  vt_context_free (w.context);
+}
+
+static void
 test_dma (void)
 {
   VtMemory    *memory;
@@ -383,6 +446,7 @@ main (int argc, char **argv)
   g_test_add_func ("/memory/move-inside", test_move_inside);
   g_test_add_func ("/memory/concurrent", test_concurrent);
   g_test_add_func ("/memory/listener", test_listener);
+  g_test_add_func ("/memory/smm", test_smm);
   g_test_add_func ("/memory/dma", test_dma);
   g_test_add_func ("/memory/rom", test_rom);
   return g_test_run ();

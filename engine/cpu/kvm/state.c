@@ -376,7 +376,14 @@ put (VtKvmCpu *cpu, const VtCpuState *state, GError **error)
 bool
 vt_kvm_set (VtCpu *base, const VtCpuState *state, GError **error)
 {
-  VtKvmCpu *cpu = (VtKvmCpu *) base;
+  VtKvmCpu    *cpu = (VtKvmCpu *) base;
+  const VtKvm *kvm = (const VtKvm *) base->engine;
+
+  if ((state->events.smm || state->events.smi_pending) && !kvm->smm)
+    return vt_set_error (error, VITRINE_ERROR_UNSUPPORTED,
+                         "The saved processor %u is in system management mode, which this host's KVM does not have; "
+                         "run the machine with the CPU engine that saved it.",
+                         base->index);
   return (cpu->port == NULL || vt_kvm_set_apic (cpu, state, error)) && put (cpu, state, error);
 }
 

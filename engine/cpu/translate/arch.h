@@ -93,6 +93,7 @@ enum
 /* Model-specific registers. */
 #define VT_MSR_TSC 0x10u
 #define VT_MSR_APIC_BASE 0x1bu
+#define VT_MSR_SMBASE 0x9eu
 #define VT_MSR_SYSENTER_CS 0x174u
 #define VT_MSR_SYSENTER_ESP 0x175u
 #define VT_MSR_SYSENTER_EIP 0x176u
@@ -107,6 +108,9 @@ enum
 #define VT_MSR_GS_BASE 0xc0000101u
 #define VT_MSR_KERNEL_GS_BASE 0xc0000102u
 #define VT_MSR_TSC_AUX 0xc0000103u
+
+/* Where a processor's handler of SMIs is after RESET, less 0x8000 (SDM volume 3, 31.4). */
+#define VT_SMBASE_RESET 0x30000u
 
 /* IA32_PAT after RESET (SDM volume 3, table 12-12). */
 #define VT_PAT_RESET UINT64_C (0x0007040600070406)

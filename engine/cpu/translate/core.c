@@ -26,6 +26,7 @@ static const struct
   { VT_MSR_FMASK, offsetof (VtCore, fmask) },
   { VT_MSR_KERNEL_GS_BASE, offsetof (VtCore, kernel_gs_base) },
   { VT_MSR_TSC_AUX, offsetof (VtCore, tsc_aux) },
+  { VT_MSR_SMBASE, offsetof (VtCore, smbase) },
 };
 
 static uint64_t
@@ -197,7 +198,7 @@ vt_core_load (VtCore *core, const VtCpuState *state)
   memset (core->pdpte, 0, sizeof core->pdpte);
   if ((core->cr0 & VT_CR0_PG) && (core->cr4 & VT_CR4_PAE) && !core->long_mode)
     for (unsigned i = 0; i < 4; i++)
-      vt_space_read (core->space, VT_SPACE_MEMORY, (core->cr3 & 0xffffffe0) + i * 8, &core->pdpte[i],
+      vt_space_read (core->space, vt_core_memory (core), (core->cr3 & 0xffffffe0) + i * 8, &core->pdpte[i],
                      8);
 }
 
@@ -335,4 +336,10 @@ void
 vt_core_decline (VtCore *core)
 {
   leave (core, VT_CATCH_DECLINE);
+}
+
+void
+vt_core_shut_down (VtCore *core)
+{
+  leave (core, VT_CATCH_SHUT_DOWN);
 }

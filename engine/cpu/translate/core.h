@@ -65,6 +65,7 @@ struct VtCoreOps
 /* What the engine waits to deliver, and which the core could not take when it was asked. */
 #define VT_WINDOW_INTERRUPT 0x1
 #define VT_WINDOW_NMI 0x2
+#define VT_WINDOW_SMI 0x4 /* An INIT too, which waits for the end of system management mode. */
 
 /* How a step ended. */
 typedef enum
@@ -81,6 +82,7 @@ enum
   VT_CATCH_NONE,
   VT_CATCH_FAULT,   /* core->fault says which. */
   VT_CATCH_DECLINE,
+  VT_CATCH_SHUT_DOWN, /* The instruction has ended in the shutdown state. */
 };
 
 typedef struct
@@ -149,6 +151,7 @@ struct VtCore
   uint64_t     star, lstar, cstar, fmask, kernel_gs_base;
   uint64_t     sysenter_cs, sysenter_esp, sysenter_eip;
   uint64_t     tsc_offset, tsc_aux, pat;
+  uint64_t     smbase; /* 32 bits of it. */
 
   /* Faults. */
   VtFault        fault;
@@ -224,7 +227,8 @@ vt_core_open (const VtCore *core, unsigned window)
   if (core->shadow)
     return false;
   return ((window & VT_WINDOW_INTERRUPT) && (core->rflags & VT_FLAG_IF))
-         || ((window & VT_WINDOW_NMI) && !core->events.nmi_masked);
+         || ((window & VT_WINDOW_NMI) && !core->events.nmi_masked)
+         || ((window & VT_WINDOW_SMI) && !core->events.smm);
 }
 
 /* Whether the engine can now deliver what it could not before. */
@@ -232,6 +236,13 @@ static inline bool
 vt_core_awaited (const VtCore *core)
 {
   return G_UNLIKELY (core->window) && vt_core_open (core, core->window);
+}
+
+/* The view of memory that the processor has. */
+static inline VtSpaceKind
+vt_core_memory (const VtCore *core)
+{
+  return core->events.smm ? VT_SPACE_SMM : VT_SPACE_MEMORY;
 }
 
 /* Does what VT_CORE_FLUSH asks: what may have been written is marked in the dirty logs that are on by
@@ -248,6 +259,8 @@ _Noreturn void vt_core_raise (VtCore *core, uint8_t vector, uint32_t error);
 _Noreturn void vt_core_raise_page_fault (VtCore *core, uint64_t linear, uint32_t error);
 /* Ends it as one that this core leaves to somebody else. */
 _Noreturn void vt_core_decline (VtCore *core);
+/* Ends it, and the processor with it. */
+_Noreturn void vt_core_shut_down (VtCore *core);
 
 static inline _Noreturn void
 vt_core_gp (VtCore *core, uint32_t error)

@@ -126,7 +126,7 @@ vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page)
 
   if (code == NULL)
     {
-      if (!vt_space_page (b->core->space, gpa, &found) || found.host != page)
+      if (!vt_space_page (b->core->space, vt_core_memory (b->core), gpa, &found) || found.host != page)
         return NULL;
       code = g_new (VtCodePage, 1);
       *code = (VtCodePage){ .ram = found.ram, .offset = found.offset, .first = VT_NO_BLOCK,

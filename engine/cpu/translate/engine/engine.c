@@ -36,6 +36,12 @@ ram_remove_cb (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offset
 }
 
 static void
+smm_changed_cb (void *data)
+{
+  flush_all (data);
+}
+
+static void
 log_changed_cb (void *data, VtGpa gpa, uint64_t size, VtRam *ram, uint64_t offset, bool rom, bool on)
 {
   flush_all (data);
@@ -60,6 +66,7 @@ static const VtSpaceListener listener = {
   .log_sync = log_sync_cb,
   .kick_add = kick_cb,
   .kick_remove = kick_cb,
+  .smm_changed = smm_changed_cb,
 };
 
 /* What a core asks --------------------------------------------------------------------------------- */
@@ -78,7 +85,7 @@ read_cb (void *data, VtGpa gpa, void *to, unsigned size)
 
   if (G_LIKELY (!is_apic (cpu, gpa)))
     {
-      vt_space_read (engine->base.config.space, VT_SPACE_MEMORY, gpa, to, size);
+      vt_space_read (engine->base.config.space, vt_core_memory (cpu->core), gpa, to, size);
       return true;
     }
   uint8_t bytes[8] = { 0 };
@@ -101,7 +108,7 @@ write_cb (void *data, VtGpa gpa, const void *from, unsigned size)
 
   if (G_LIKELY (!is_apic (cpu, gpa)))
     {
-      vt_space_write (engine->base.config.space, VT_SPACE_MEMORY, gpa, from, size);
+      vt_space_write (engine->base.config.space, vt_core_memory (cpu->core), gpa, from, size);
       return true;
     }
   for (unsigned at = 0, n; at < size; at += n)
@@ -342,6 +349,7 @@ const VtVcpuOps vt_soft_ops = {
   .reset = vt_soft_reset,
   .cpuid = cpuid,
   .attach = attach,
+  .smm = true,
   .reset_chips = reset_chips,
   .parts = parts,
   .n_parts = G_N_ELEMENTS (parts),

@@ -63,7 +63,7 @@ static const struct
 static const uint32_t cores[] = {
   VT_MSR_TSC,   VT_MSR_SYSENTER_CS, VT_MSR_SYSENTER_ESP, VT_MSR_SYSENTER_EIP,   VT_MSR_PAT,
   VT_MSR_STAR,  VT_MSR_LSTAR,       VT_MSR_CSTAR,        VT_MSR_FMASK,          VT_MSR_KERNEL_GS_BASE,
-  VT_MSR_TSC_AUX, VT_MSR_TSC_DEADLINE,
+  VT_MSR_TSC_AUX, VT_MSR_TSC_DEADLINE, VT_MSR_SMBASE,
 };
 
 /* Where @index is kept; NULL: nowhere. */

@@ -67,9 +67,12 @@ vt_soft_absorb (VtSoftCpu *cpu)
 
   if (!(g_atomic_int_get (&cpu->port->signals) & ~VT_CPU_SIGNAL_INTERRUPT))
     return;
+  /* An INIT waits for the end of system management mode (SDM volume 3, 31.10); a SIPI doesn't. */
   const VtCpuSignal taken = engine->chips.ops->take (
       engine->chips.data, cpu->base.index,
-      VT_CPU_SIGNAL_INIT | VT_CPU_SIGNAL_SIPI | VT_CPU_SIGNAL_NMI | VT_CPU_SIGNAL_SMI, &vector);
+      (cpu->core->events.smm ? 0 : VT_CPU_SIGNAL_INIT) | VT_CPU_SIGNAL_SIPI | VT_CPU_SIGNAL_NMI
+          | VT_CPU_SIGNAL_SMI,
+      &vector);
   if (taken & VT_CPU_SIGNAL_INIT)
     vt_soft_init_processor (cpu);
   if ((taken & VT_CPU_SIGNAL_SIPI) && cpu->core->mp_state == VT_CPU_MP_INIT_RECEIVED)
@@ -77,8 +80,7 @@ vt_soft_absorb (VtSoftCpu *cpu)
   if (taken & VT_CPU_SIGNAL_NMI)
     cpu->core->events.nmi_pending = true;
   if (taken & VT_CPU_SIGNAL_SMI)
-    vt_trace ("cpu", "processor %u: an SMI is dropped; there is no system management mode",
-              cpu->base.index);
+    cpu->core->events.smi_pending = true;
 }
 
 /* What was on its way in when another engine saved the state. Returns: whether there was anything. */
@@ -127,6 +129,13 @@ deliver_one (VtSoftCpu *cpu, VtStep *step)
     return false;
   if (deliver_saved (core, step))
     return true;
+  if (core->events.smi_pending && vt_core_open (core, VT_WINDOW_SMI))
+    {
+      vt_smm_enter (core);
+      return true;
+    }
+  if (core->events.smi_pending || (g_atomic_int_get (&cpu->port->signals) & VT_CPU_SIGNAL_INIT))
+    core->window |= VT_WINDOW_SMI;
   if (core->events.nmi_pending)
     {
       if (vt_core_open (core, VT_WINDOW_NMI))
@@ -196,7 +205,7 @@ report_new (VtSoftCpu *cpu)
          && vt_mmu_peek (cpu->core, linear + report->n_bytes, &gpa))
     {
       VtSpacePage page;
-      if (!vt_space_page (cpu->core->space, gpa, &page))
+      if (!vt_space_page (cpu->core->space, vt_core_memory (cpu->core), gpa, &page))
         break;
       report->bytes[report->n_bytes++] = page.host[gpa & VT_PAGE_OFFSET];
     }

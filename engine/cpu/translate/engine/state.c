@@ -43,6 +43,8 @@ vt_soft_get (VtCpu *base, VtCpuState *state, GError **error)
   for (unsigned i = 0; i < state->n_msrs; i++)
     if (state->msr[i].index == VT_MSR_TSC_DEADLINE)
       state->msr[i].value = deadline;
+  /* What is left there waits for the end of system management mode. */
+  state->events.init_latched = (g_atomic_int_get (&cpu->port->signals) & VT_CPU_SIGNAL_INIT) != 0;
   return true;
 }
 
@@ -59,8 +61,6 @@ unsupported (const VtSoftCpu *cpu, const char *what, GError **error)
 static bool
 check (const VtSoftCpu *cpu, const VtCpuState *state, GError **error)
 {
-  if (state->events.smm || state->events.smi_pending)
-    return unsupported (cpu, "is in system management mode", error);
   if (state->xcr0 & ~vt_soft_of (cpu)->xcr0)
     return unsupported (cpu, "uses extended state", error);
   if (state->cr4 & ~cpu->core->cr4_mask)
@@ -100,6 +100,8 @@ vt_soft_set (VtCpu *base, const VtCpuState *state, GError **error)
                                deadline, error))
     return false;
   core->cr8 = engine->chips.ops->cr8 (engine->chips.data, base->index);
+  if (state->events.init_latched)
+    engine->chips.ops->init (engine->chips.data, base->index);
   return true;
 }
 
@@ -120,6 +122,7 @@ vt_soft_reset (VtCpu *base, GError **error)
   core->star = core->lstar = core->cstar = core->fmask = core->kernel_gs_base = 0;
   core->sysenter_cs = core->sysenter_esp = core->sysenter_eip = core->tsc_aux = 0;
   core->pat = VT_PAT_RESET;
+  core->smbase = VT_SMBASE_RESET;
   core->tsc_offset = 0 - engine->origin;
   vt_soft_msr_reset (cpu);
   /* The local APIC is a device of the board's, which has been reset as one. */

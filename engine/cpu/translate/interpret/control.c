@@ -77,6 +77,17 @@ vt_op_hlt (VtCore *core, const VtInsn *insn)
   core->mp_state = VT_CPU_MP_HALTED;
 }
 
+void
+vt_op_rsm (VtCore *core, const VtInsn *insn)
+{
+  if (!core->events.smm)
+    vt_core_ud (core);
+  if (core->ops->halt == NULL)
+    vt_core_decline (core);
+  vt_smm_leave (core);
+  core->iret = true; /* RF has been loaded. */
+}
+
 /* Descriptor tables ------------------------------------------------------------------------------- */
 
 /* LGDT, LIDT: @arg 1 is the interrupt table. */

@@ -59,9 +59,10 @@ one (VtCore *core, Run *run)
   if (G_UNLIKELY (insn->op == NULL))
     vt_core_decline (core);
   core->next_rip = core->rip + insn->length;
-  if (core->code_bits == 16)
-    core->next_rip = core->protected_mode ? (uint32_t) core->next_rip : core->next_rip & 0xffff;
-  else if (core->code_bits == 32)
+  /* In real mode RIP has 16 bits, where the segment is no larger: it is where system management mode begins. */
+  if (core->code_bits == 16 && !core->protected_mode && core->seg[VT_CPU_CS].limit <= 0xffff)
+    core->next_rip &= 0xffff;
+  else if (core->code_bits != 64)
     core->next_rip = (uint32_t) core->next_rip;
   core->new_shadow = 0;
   core->iret = false;
@@ -130,6 +131,8 @@ stretch (VtCore *core, Run *run)
       return vt_event_deliver_fault (core);
     case VT_CATCH_DECLINE:
       return VT_STEP_DECLINED;
+    case VT_CATCH_SHUT_DOWN:
+      return VT_STEP_TRIPLE_FAULT;
     default:
       return deliver_after (core, run, core->soft_rip);
     }

@@ -88,7 +88,7 @@ open_piece (VtCore *core, uint64_t linear, unsigned size, VtLockedPiece *out)
   /* RAM of which writes are noted is in no TLB for writing. */
   if (!vt_mmu_walk (core, linear, VT_ACCESS_WRITE, set, &walk, &error))
     vt_core_raise_page_fault (core, linear, error);
-  if (!vt_space_page (core->space, walk.gpa, &page) || !page.writable)
+  if (!vt_space_page (core->space, vt_core_memory (core), walk.gpa, &page) || !page.writable)
     return false;
   out->host = page.host + (walk.gpa & VT_PAGE_OFFSET);
   out->logged = page.ram;

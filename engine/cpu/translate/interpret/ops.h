@@ -19,7 +19,7 @@
   X (gather) X (masked) X (masked_bytes) X (mov_control) X (mov_debug) X (movbe) X (movsx)         \
   X (movzx) X (mul) X (nop) X (out) X (pop)                                                        \
   X (popa) X (popf) X (privileged_nop) X (push) X (pusha) X (pushf) X (random) X (rdmsr) X (rdpid)            \
-  X (rdpkru) X (rdtsc) X (read_base) X (ret) X (sahf) X (salc) X (scan) X (set) X (shift)          \
+  X (rdpkru) X (rdtsc) X (read_base) X (ret) X (rsm) X (sahf) X (salc) X (scan) X (set) X (shift)          \
   X (shift_double) X (smsw) X (sti) X (stmxcsr) X (store_selector) X (store_table) X (string)      \
   X (swapgs) X (syscall) X (sysenter) X (sysexit) X (sysret) X (touch) X (ud) X (unary)            \
   X (verify) X (write_base) X (wrmsr) X (wrpkru) X (xadd) X (xchg) X (xgetbv) X (xlat)             \

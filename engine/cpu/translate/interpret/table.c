@@ -225,6 +225,7 @@ static const VtOp table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
   OP (LSL, lsl),
   OP (ARPL, arpl),
   OP (HLT, hlt),
+  OP (RSM, rsm),
   OP (INVLPG, invlpg),
   OP (INVPCID, invpcid),
   OP (RDMSR, rdmsr),

@@ -52,8 +52,8 @@ physical_read (VtCore *core, VtGpa gpa, void *to, unsigned size)
 {
   VtSpacePage page;
 
-  if (core->ops->read == NULL || vt_space_page (core->space, gpa, &page))
-    vt_space_read (core->space, VT_SPACE_MEMORY, gpa, to, size);
+  if (core->ops->read == NULL || vt_space_page (core->space, vt_core_memory (core), gpa, &page))
+    vt_space_read (core->space, vt_core_memory (core), gpa, to, size);
   else if (!core->ops->read (core->data, gpa, to, size))
     vt_core_decline (core);
 }
@@ -63,8 +63,8 @@ physical_write (VtCore *core, VtGpa gpa, const void *from, unsigned size)
 {
   VtSpacePage page;
 
-  if (core->ops->write == NULL || vt_space_page (core->space, gpa, &page))
-    vt_space_write (core->space, VT_SPACE_MEMORY, gpa, from, size);
+  if (core->ops->write == NULL || vt_space_page (core->space, vt_core_memory (core), gpa, &page))
+    vt_space_write (core->space, vt_core_memory (core), gpa, from, size);
   else if (!core->ops->write (core->data, gpa, from, size))
     vt_core_decline (core);
 }

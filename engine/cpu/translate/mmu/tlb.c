@@ -182,7 +182,7 @@ vt_mmu_drop_watched (VtCore *core)
         {
           VtSpacePage page;
           if (!is_empty (tlb, i)
-              && vt_space_page (core->space, tlb->entry[i].info & ~VT_PAGE_OFFSET, &page)
+              && vt_space_page (core->space, vt_core_memory (core), tlb->entry[i].info & ~VT_PAGE_OFFSET, &page)
               && page.watched)
             {
               empty (&tlb->entry[i]);
@@ -203,7 +203,7 @@ vt_mmu_mark_written (VtCore *core)
         {
           VtSpacePage page;
           if (!is_empty (tlb, i)
-              && vt_space_page (core->space, tlb->entry[i].info & ~VT_PAGE_OFFSET, &page))
+              && vt_space_page (core->space, vt_core_memory (core), tlb->entry[i].info & ~VT_PAGE_OFFSET, &page))
             vt_ram_mark_dirty (page.ram, page.offset, VT_PAGE);
         }
     }
@@ -294,7 +294,7 @@ enter (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, const 
 {
   VtSpacePage ram;
 
-  if (!vt_space_page (core->space, walk->gpa, &ram)
+  if (!vt_space_page (core->space, vt_core_memory (core), walk->gpa, &ram)
       || (kind == VT_ACCESS_WRITE && (!ram.writable || ram.logged)))
     return NULL;
   /* Whoever has made code of it learns of the write before there is a way to write past them. */

@@ -30,7 +30,7 @@ entry_read (VtCore *core, VtGpa gpa, unsigned size, Entry *entry)
   VtSpacePage page;
 
   *entry = (Entry){ .value = UINT64_MAX };
-  if (!vt_space_page (core->space, gpa, &page))
+  if (!vt_space_page (core->space, vt_core_memory (core), gpa, &page))
     return;
   const uint64_t at = gpa & VT_PAGE_OFFSET & ~(uint64_t) (size - 1);
   uint8_t       *host = page.host + at;

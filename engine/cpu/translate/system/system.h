@@ -7,6 +7,12 @@
 
 #include "../core.h"
 
+/* System management mode: smm.c ----------------------------------------------------------------- */
+
+/* Takes an SMI, between two instructions; RSM, inside one. An RSM to a state that is none shuts down. */
+void vt_smm_enter (VtCore *core);
+void vt_smm_leave (VtCore *core);
+
 /* Segments: segment.c --------------------------------------------------------------------------- */
 
 /**
