@@ -171,6 +171,7 @@ add_chipset (Board *b, GError **error)
   b->host->ram = vt_machine_ram (b->machine);
   b->host->low_ram = b->low_ram;
   b->host->high_ram = b->high_ram;
+  b->host->smm = vt_machine_has_smm (b->machine);
   if (!realize (b->host, error))
     return false;
 
@@ -195,6 +196,11 @@ add_chipset (Board *b, GError **error)
   b->lpc->poweroff = request (b, VT_REQUEST_POWEROFF);
   b->lpc->suspend = request (b, VT_REQUEST_SUSPEND);
   b->lpc->wake = request (b, VT_REQUEST_WAKE);
+  if (vt_machine_has_smm (b->machine))
+    {
+      b->lpc->smi = vt_machine_smi (b->machine, false);
+      b->lpc->smi_all = vt_machine_smi (b->machine, true);
+    }
   if (!realize (b->lpc, error))
     return false;
   vt_machine_set_power_button (b->machine, b->lpc->power_button);
@@ -260,6 +266,7 @@ add_nvram (Board *b, GError **error)
                          "a smaller flash image.",
                          absolute);
   flash->address = 4 * VT_GIB - b->firmware - size;
+  flash->smm_only = vt_machine_has_smm (b->machine);
   return realize (flash, error);
 }
 
@@ -631,11 +638,40 @@ add_kernel (Board *b, GError **error)
   return vt_boot_add (b->fw, &params, error);
 }
 
+static void
+smi_requested_cb (void *data, const uint8_t *contents, uint32_t size)
+{
+  vt_ich9_lpc_request_smi (data, vt_ld64 (contents));
+}
+
+static GBytes *
+smi_agreed_cb (void *data)
+{
+  const uint8_t agreed = vt_ich9_lpc_agree_smi (data);
+
+  return g_bytes_new (&agreed, 1);
+}
+
+/* How firmware and chipset agree on SMIs: it reads what there is, writes what it would have, and reads whether it
+ * has it. */
+static bool
+add_smi_files (Board *b, GError **error)
+{
+  uint8_t features[8];
+
+  vt_st64 (features, VT_ICH9_SMI_FEATURES);
+  return !vt_machine_has_smm (b->machine)
+         || (vt_fw_cfg_add_file (b->fw, "etc/smi/supported-features", features, 8, error)
+             && vt_fw_cfg_add_file_writable (b->fw, "etc/smi/requested-features", NULL, 8, smi_requested_cb,
+                                             b->lpc, error)
+             && vt_fw_cfg_add_file_generated (b->fw, "etc/smi/features-ok", 1, smi_agreed_cb, b->lpc, error));
+}
+
 static bool
 add_firmware_config (Board *b, GError **error)
 {
   b->fw = add (b, &vt_fw_cfg_class, "fw-cfg");
-  return realize (b->fw, error);
+  return realize (b->fw, error) && add_smi_files (b, error);
 }
 
 static bool

@@ -95,9 +95,12 @@ static const VtStateField lpc_fields[] = {
   VT_STATE (VtIch9LpcState, reset_control),
   VT_STATE (VtIch9LpcState, smi_locked),
   VT_STATE (VtIch9LpcState, bios_locked),
+  VT_STATE (VtIch9LpcState, smi_agreed), /* This and the next were padding. */
+  VT_STATE (VtIch9LpcState, smi_broadcast),
   VT_STATE (VtIch9LpcState, pad_),
+  VT_STATE_SINCE (VtIch9LpcState, smi_requested, 2),
 };
-static const VtStateDesc lpc_state = VT_STATE_DESC (VtIch9LpcState, 1, lpc_fields, NULL);
+static const VtStateDesc lpc_state = VT_STATE_DESC (VtIch9LpcState, 2, lpc_fields, NULL);
 
 /* Interrupt routing --------------------------------------------------------------------------------- */
 
@@ -204,10 +207,29 @@ map (VtIch9Lpc *lpc)
 }
 
 static void
-pass_locks (VtIch9Lpc *lpc)
+pass_to_pm (VtIch9Lpc *lpc)
 {
   lpc->pm.no_reboot = lpc->state.rcrb[RCRB_GCS] & GCS_NO_REBOOT;
   lpc->pm.smi_lock = lpc->state.smi_locked;
+  lpc->pm.broadcast = lpc->state.smi_broadcast;
+}
+
+void
+vt_ich9_lpc_request_smi (VtIch9Lpc *lpc, uint64_t features)
+{
+  lpc->state.smi_requested = features;
+}
+
+bool
+vt_ich9_lpc_agree_smi (VtIch9Lpc *lpc)
+{
+  if (!lpc->state.smi_agreed && !(lpc->state.smi_requested & ~(uint64_t) VT_ICH9_SMI_FEATURES))
+    {
+      lpc->state.smi_agreed = true;
+      lpc->state.smi_broadcast = lpc->state.smi_requested & VT_ICH9_SMI_BROADCAST;
+      pass_to_pm (lpc);
+    }
+  return lpc->state.smi_agreed;
 }
 
 static void
@@ -223,7 +245,7 @@ config_written (VtPciFunction *fn, unsigned offset, unsigned size)
   lpc->state.bios_locked |= c[BIOS_CNTL] & BIOS_LOCK_ENABLE;
   if (lpc->state.bios_locked)
     c[BIOS_CNTL] |= BIOS_LOCK_ENABLE;
-  pass_locks (lpc);
+  pass_to_pm (lpc);
   map (lpc);
   if (offset < PIRQ_E + 4 && offset + size > PIRQ_A)
     route_pirqs (lpc, false);
@@ -312,7 +334,7 @@ rcrb_write (VtDevice *dev, uint64_t offset, unsigned size, uint64_t value)
 
         lpc->state.rcrb[i] =
             (lpc->state.rcrb[i] & ~mask) | ((uint32_t) (value << shift) & mask);
-        pass_locks (lpc);
+        pass_to_pm (lpc);
         route_pins (lpc, false);
       }
 }
@@ -403,6 +425,7 @@ realize (VtDevice *dev, GError **error)
                         .context = dev->context,
                         .clock = dev->clock,
                         .smi = lpc->smi,
+                        .smi_all = lpc->smi_all,
                         .reset = lpc->reset,
                         .poweroff = lpc->poweroff,
                         .suspend = lpc->suspend,
@@ -447,7 +470,9 @@ reset (VtDevice *dev, VtResetKind kind)
     lpc->state.rcrb[i] = rcrb[i].reset;
   lpc->state.apm_cnt = lpc->state.apm_sts = lpc->state.reset_control = 0;
   lpc->state.smi_locked = lpc->state.bios_locked = false;
-  pass_locks (lpc);
+  lpc->state.smi_agreed = lpc->state.smi_broadcast = false;
+  lpc->state.smi_requested = 0;
+  pass_to_pm (lpc);
   vt_ich9_pm_reset (&lpc->pm, kind);
   map (lpc);
   route_pirqs (lpc, false);
@@ -461,7 +486,7 @@ loaded (VtDevice *dev)
   VtIch9Lpc *lpc = (VtIch9Lpc *) dev;
 
   vt_pci_function_loaded (&lpc->fn);
-  pass_locks (lpc);
+  pass_to_pm (lpc);
   map (lpc);
   route_pirqs (lpc, true);
   route_sci (lpc, true);

@@ -41,7 +41,10 @@ typedef struct
   uint8_t       apm_cnt, apm_sts, reset_control;
   bool          smi_locked; /* GEN_PMCON_1 SMI_LOCK has been set. */
   bool          bios_locked; /* BIOS_CNTL BLE likewise. */
-  uint8_t       pad_[3];
+  /* What firmware would have (VT_ICH9_SMI_FEATURES), and what it has been granted. */
+  bool          smi_agreed, smi_broadcast;
+  uint8_t       pad_[1];
+  uint64_t      smi_requested;
 } VtIch9LpcState;
 
 typedef struct
@@ -57,7 +60,8 @@ typedef struct
   VtLine *poweroff;   /* SLP_TYP S5 or S4, or the button held for four seconds. */
   VtLine *suspend;    /* SLP_TYP S3. */
   VtLine *wake;       /* A wake event in S3. */
-  VtLine *smi;        /* Without SMM: NULL. */
+  VtLine *smi;        /* To the processor that asks. Without SMM: NULL. */
+  VtLine *smi_all;
 
   /* Given after realize: the power button's wire, high while pressed. Any thread. */
   VtLine *power_button;
@@ -74,3 +78,10 @@ typedef struct
 } VtIch9Lpc;
 
 extern const VtDeviceClass vt_ich9_lpc_class;
+
+/* What firmware may choose of how SMIs go. Context's lock held. */
+#define VT_ICH9_SMI_BROADCAST 1u /* Port 0xb2 interrupts all processors, not only the one that writes it. */
+#define VT_ICH9_SMI_FEATURES VT_ICH9_SMI_BROADCAST
+/* Firmware would have @features; and it asks whether it has, which holds until the next reset. */
+void vt_ich9_lpc_request_smi (VtIch9Lpc *lpc, uint64_t features);
+bool vt_ich9_lpc_agree_smi (VtIch9Lpc *lpc);

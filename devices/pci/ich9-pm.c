@@ -171,7 +171,7 @@ vt_ich9_pm_sci (const VtIch9Pm *pm)
 {
   const VtIch9PmState *s = pm->state;
 
-  /* §13.8.3.3: without SCI_EN the events are SMIs, which nobody serves here. */
+  /* §13.8.3.3: without SCI_EN the events would be SMIs, which firmware for virtual machines does not serve. */
   return (s->pm1_cnt & CNT_SCI_EN) &&
          ((s->pm1_sts & s->pm1_en & PM1_EVENTS) || (s->gpe_sts & s->gpe_en));
 }
@@ -181,7 +181,7 @@ raise_smi (VtIch9Pm *pm, uint32_t status)
 {
   pm->state->smi_sts |= status;
   if (pm->state->smi_en & SMI_GLOBAL)
-    vt_line_pulse (pm->smi);
+    vt_line_pulse (pm->broadcast ? pm->smi_all : pm->smi);
 }
 
 /* Sets bits of PM1_STS; one whose event is enabled ends S3. */
@@ -251,7 +251,8 @@ override_cb (void *data)
 void
 vt_ich9_pm_apm (VtIch9Pm *pm, uint8_t value)
 {
-  /* What firmware's SMI handler would do, done here: ACPI 6.0 §4.8.3.2.1 only asks for the bit. */
+  /* What firmware's SMI handler would do, done here: ACPI 6.0 §4.8.3.2.1 only asks for the bit. Firmware for virtual
+   * machines has no such handler, with SMM or without. */
   if (value == VT_ICH9_ACPI_ENABLE || value == VT_ICH9_ACPI_DISABLE)
     {
       pm->state->pm1_cnt = (pm->state->pm1_cnt & ~(uint32_t) CNT_SCI_EN) |
@@ -584,7 +585,7 @@ vt_ich9_pm_reset (VtIch9Pm *pm, VtResetKind kind)
         s->pm1_sts |= PM1_WAKE;
     }
   /* Firmware takes this for "the SMI handler is in place" and does not try to make one. */
-  s->smi_en = SMI_APMC;
+  s->smi_en = pm->smi == NULL ? SMI_APMC : 0;
   s->tco_tmr = TCO_TMR_DEFAULT;
   s->tco_sw_irq = TCO_SW_IRQ_DEFAULT;
   s->tco2_cnt = TCO2_CNT_DEFAULT;

@@ -56,7 +56,7 @@ typedef struct
   VtClock       *clock;
 
   /* Wires, NULL: none. */
-  VtLine *smi;
+  VtLine *smi, *smi_all; /* To one processor, and where @broadcast, to all. NULL: nobody has such a mode. */
   VtLine *reset;
   VtLine *poweroff;
   VtLine *suspend;
@@ -66,6 +66,7 @@ typedef struct
   void *data;
 
   bool no_reboot; /* GCS bit 5: the watchdog may not reset. */
+  bool broadcast;
   bool smi_lock;  /* GEN_PMCON_1 bit 4: GBL_SMI_EN can't be cleared. */
 
   /* Own. */

@@ -6,12 +6,16 @@
 
 enum
 {
+  EXT_TSEG = 0x50, /* Of virtual machines' alone: written, it reads the MiB of the largest TSEG. */
   PCIEXBAR = 0x60, /* §5.1.16 */
   PAM0 = 0x90,     /* §5.1.18 to 24 */
   SMRAM = 0x9d,    /* §5.1.30 */
   ESMRAMC = 0x9e,  /* §5.1.31 */
   TOM = 0xa0,      /* §5.1.32 */
   TOUUD = 0xa2,
+  GBSM = 0xa4,   /* §5.1.34 to 36: where firmware has put memory of its own, for itself to read. */
+  BGSM = 0xa8,
+  TSEGMB = 0xac,
   TOLUD = 0xb0,
   PCIEXBAR_ENABLE = 1 << 0,
   PCIEXBAR_LENGTH_SHIFT = 1,
@@ -25,14 +29,20 @@ enum
   SMRAM_LOCKED = SMRAM_GLOBAL | SMRAM_LOCK | SMRAM_OPEN,
   ESMRAMC_CACHE = 0x38, /* Read-only ones. */
   ESMRAMC_ERROR = 1 << 6,
+  ESMRAMC_TSEG = 1 << 0,
+  ESMRAMC_SIZE_SHIFT = 1,
+  ESMRAMC_HIGH = 1 << 7,
   ESMRAMC_MASK = 0x87, /* T_EN, TSEG_SZ, H_SMRAME. */
 };
 #define PCIEXBAR_BASE UINT64_C (0xff0000000)
 /* Above BARs, below RAM. */
 #define ECAM_PRIORITY (-8)
 
-#define SMRAM_WINDOW 0xa0000
+#define SMRAM_HIGH UINT64_C (0xfeda0000) /* With H_SMRAME. */
 #define SMRAM_SIZE 0x20000
+#define EXT_TSEG_UNASKED 0xffff
+
+static const uint8_t tseg_mib[VT_Q35_HOST_N_TSEG] = { 1, 2, 8, VT_Q35_HOST_TSEG_MIB };
 
 /* The segments in the order of their nibbles: PAM0's low one is reserved. */
 #define SEGMENT_BASE(n) ((n) == 0 ? 0xf0000u : 0xc0000u + ((n) -1u) * 0x4000u)
@@ -150,6 +160,9 @@ static const VtRegionOps segment_ops[VT_Q35_HOST_N_PAM] = {
   SEGMENT_OPS (10), SEGMENT_OPS (11), SEGMENT_OPS (12),
 };
 
+/* TSEG for everybody who is not in system management mode: nothing. */
+static const VtRegionOps hole_ops = { .name = "tseg", .min_size = 1, .max_size = 8, .unlocked = true };
+
 /* What goes where --------------------------------------------------------------------------------- */
 
 static void
@@ -163,6 +176,27 @@ place (VtRegion *region, bool decodes, uint64_t base, int priority)
     vt_region_unmap (region);
   else if (!vt_region_mapped (region, &now) || now != base)
     vt_region_map (region, base, priority);
+}
+
+/* §5.1.30 and 31. D_CLS, which would let code of that mode see the VGA's window as data, does nothing. */
+static void
+map_smram (VtQ35Host *host)
+{
+  const uint8_t  smram = host->state.pci.config[SMRAM], esmramc = host->state.pci.config[ESMRAMC];
+  const bool     enabled = smram & SMRAM_GLOBAL;
+  const uint64_t at = esmramc & ESMRAMC_HIGH ? SMRAM_HIGH : VT_Q35_HOST_SMRAM_BASE;
+
+  place (host->smram_open, enabled && (smram & SMRAM_OPEN), at, VT_Q35_HOST_SHADOW_PRIORITY);
+  place (host->smram, enabled && host->smm, at, VT_Q35_HOST_SHADOW_PRIORITY);
+  for (unsigned i = 0; i < VT_Q35_HOST_N_TSEG; i++)
+    {
+      const uint64_t size = tseg_mib[i] * VT_MIB;
+      const bool     on = enabled && host->smm && (esmramc & ESMRAMC_TSEG)
+                      && (esmramc >> ESMRAMC_SIZE_SHIFT & 3u) == i;
+
+      place (host->tseg_hole[i], on, host->low_ram - size, VT_Q35_HOST_SHADOW_PRIORITY);
+      place (host->tseg[i], on, host->low_ram - size, VT_Q35_HOST_SHADOW_PRIORITY + 1);
+    }
 }
 
 static void
@@ -188,10 +222,20 @@ map (VtQ35Host *host)
       for (unsigned m = 0; m < 3; m++)
         place (host->shadow[n][m], mode == m + 1, SEGMENT_BASE (n), VT_Q35_HOST_SHADOW_PRIORITY);
     }
-  /* §5.1.30: without D_OPEN the segment is for SMM alone, which nobody enters. */
-  place (host->smram, (c[SMRAM] & SMRAM_GLOBAL) && (c[SMRAM] & SMRAM_OPEN), SMRAM_WINDOW,
-         VT_Q35_HOST_SHADOW_PRIORITY);
+  map_smram (host);
   vt_device_map_commit (&host->fn.base);
+}
+
+/* D_LCK also fixes where SMRAM is said to be. */
+static void
+set_rights (VtQ35Host *host)
+{
+  const uint32_t mask = host->state.locked ? 0 : 0xfff00000;
+
+  vt_pci_set_wmask (&host->fn, GBSM, 4, mask);
+  vt_pci_set_wmask (&host->fn, BGSM, 4, mask);
+  vt_pci_set_wmask (&host->fn, TSEGMB, 4, mask);
+  vt_pci_set_wmask (&host->fn, TOLUD, 2, mask >> 16 & 0xfff0);
 }
 
 static void
@@ -213,7 +257,10 @@ config_written (VtPciFunction *fn, unsigned offset, unsigned size)
       s->locked = true;
       s->smram = c[SMRAM] & SMRAM_LOCKED;
       s->esmramc = c[ESMRAMC] & ESMRAMC_MASK;
+      set_rights (host);
     }
+  if (host->smm && offset < EXT_TSEG + 2 && offset + size > EXT_TSEG)
+    vt_st16 (c + EXT_TSEG, VT_Q35_HOST_TSEG_MIB);
   map (host);
 }
 
@@ -225,6 +272,8 @@ config_defaults (VtQ35Host *host)
   VtPciFunction *fn = &host->fn;
   uint64_t       top = host->high_ram > 0 ? 4 * VT_GIB + host->high_ram : host->low_ram;
 
+  if (host->smm)
+    vt_pci_set_default (fn, EXT_TSEG, 2, EXT_TSEG_UNASKED);
   vt_pci_set_default (fn, PCIEXBAR, 8, VT_Q35_HOST_ECAM_BASE);
   vt_pci_set_wmask (fn, PCIEXBAR, 8, PCIEXBAR_BASE | 0x0c000007);
   vt_pci_set_wmask (fn, PAM0, 1, (PAM_READ | PAM_WRITE) << 4);
@@ -275,8 +324,22 @@ realize (VtDevice *dev, GError **error)
       host->shadow[n][(PAM_READ | PAM_WRITE) - 1] = vt_device_add_ram_region (
           dev, host->ram, SEGMENT_BASE (n), SEGMENT_SIZE (n), VT_RAM_RW, NULL);
     }
+  host->smram_open =
+      vt_device_add_ram_region (dev, host->ram, VT_Q35_HOST_SMRAM_BASE, SMRAM_SIZE, VT_RAM_RW, NULL);
   host->smram =
-      vt_device_add_ram_region (dev, host->ram, SMRAM_WINDOW, SMRAM_SIZE, VT_RAM_RW, NULL);
+      vt_device_add_ram_region (dev, host->ram, VT_Q35_HOST_SMRAM_BASE, SMRAM_SIZE, VT_RAM_RW, NULL);
+  vt_region_for_smm (host->smram);
+  for (unsigned i = 0; host->smm && i < VT_Q35_HOST_N_TSEG; i++)
+    {
+      const uint64_t size = tseg_mib[i] * VT_MIB;
+
+      if (host->low_ram < size + VT_MIB || vt_ram_size (host->ram) < host->low_ram)
+        continue;
+      host->tseg_hole[i] = vt_device_add_region (dev, VT_SPACE_MEMORY, &hole_ops, size);
+      host->tseg[i] =
+          vt_device_add_ram_region (dev, host->ram, host->low_ram - size, size, VT_RAM_RW, NULL);
+      vt_region_for_smm (host->tseg[i]);
+    }
   return true;
 }
 
@@ -299,6 +362,7 @@ reset (VtDevice *dev, VtResetKind kind)
   __atomic_store_n (&host->state.config_address, 0, __ATOMIC_RELAXED);
   host->state.smram = host->state.esmramc = 0;
   host->state.locked = false;
+  set_rights (host);
   map (host);
 }
 
@@ -308,6 +372,7 @@ loaded (VtDevice *dev)
   VtQ35Host *host = (VtQ35Host *) dev;
 
   vt_pci_function_loaded (&host->fn);
+  set_rights (host);
   map (host);
 }
 

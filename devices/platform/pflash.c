@@ -210,7 +210,7 @@ set_mode (VtPflash *f, uint8_t mode)
   if (mode == CMD_READ_ARRAY)
     vt_region_unmap (f->registers);
   else
-    vt_region_map (f->registers, f->address, VT_PFLASH_PRIORITY + 1);
+    vt_region_map (f->registers, f->address, VT_PFLASH_PRIORITY + 2);
 }
 
 static void
@@ -456,9 +456,15 @@ pflash_realize (VtDevice *dev, GError **error)
       f->keeper->n_pages = (unsigned) (size / VT_PFLASH_BLOCK);
       f->keeper->dirty = g_malloc0 (f->keeper->n_pages);
     }
-  f->array = vt_device_add_ram_region (dev, f->ram, 0, size, VT_RAM_ROM, &flash_ops);
-  f->registers = vt_device_add_region (dev, VT_SPACE_MEMORY, &flash_ops, size);
+  f->array = vt_device_add_ram_region (dev, f->ram, 0, size, VT_RAM_ROM, f->smm_only ? NULL : &flash_ops);
+  f->registers = vt_device_add_region (dev, f->smm_only ? VT_SPACE_SMM : VT_SPACE_MEMORY, &flash_ops, size);
   vt_region_map (f->array, f->address, VT_PFLASH_PRIORITY);
+  if (f->smm_only)
+    {
+      f->array_smm = vt_device_add_ram_region (dev, f->ram, 0, size, VT_RAM_ROM, &flash_ops);
+      vt_region_for_smm (f->array_smm);
+      vt_region_map (f->array_smm, f->address, VT_PFLASH_PRIORITY + 1);
+    }
   if (f->shadow)
     {
       shadow = MIN (size, SHADOW_MAX);

@@ -50,10 +50,11 @@ typedef struct
   VtBlock *block;     /* Where changes are kept; the machine's. NULL: until the machine ends. */
   uint64_t address;   /* Guest physical. */
   bool     read_only;
+  bool     smm_only;  /* Only processors in system management mode can write it; others see the array always. */
   bool     shadow;    /* The last 128 KiB appear below 1 MiB too: firmware code. */
 
   VtRam          *ram;
-  VtRegion       *array, *registers, *low;
+  VtRegion       *array, *array_smm, *registers, *low;
   VtPflashKeeper *keeper;
   bool            pausing;
 

@@ -231,8 +231,9 @@ SYSTEM = SYSTEM_KVM + ("exceptions", "paging", "syscalls", "registers", "steps",
                        "canonical", "apicregisters", "apiccommands", "undefined", "privileged", "msrvalues")
 
 
-def system_of(words, translate=None):
+def system_of(words, translate=None, **settings):
   with Machine("--kernel", ELF, "--append", " ".join(words)) as m:
+    m.configure(**settings)
     if translate:
       m.env["VITRINE_TRANSLATE"] = translate
     m.start()
@@ -250,6 +251,16 @@ def system_strict():
 
 def system_interpreted():
   system_of(SYSTEM, "never")
+
+
+def smm():
+  """System management mode, translated, strict and interpreted; and where there can be none, that is said."""
+  for translate in (None, "strict", "never"):
+    system_of(("smm",), translate, smm="on")
+  with Machine("--kernel", ELF, run=["--cpu-engine", "kvm"]) as m:
+    m.configure(smm="on", cpu_engine="kvm")
+    r = m.vitrine("run", m.name, "--headless", "--cpu-engine", "kvm", check=False)
+    expect(r.returncode != 0 and "System management mode is not offered" in r.stderr, r.stderr)
 
 
 def system_kvm():
@@ -305,4 +316,4 @@ def pause_resume():
 
 
 main(devices, modes, media, flash, debug_port, debug_exit, display, smp, bzimage_initrd, kernel_only,
-     power_off, resets, triple_fault, system, system_strict, system_interpreted, system_kvm, units, breakpoint, not_emulated, pause_resume)
+     power_off, resets, triple_fault, system, system_strict, system_interpreted, smm, system_kvm, units, breakpoint, not_emulated, pause_resume)

@@ -8,7 +8,10 @@ from PIL import Image
 from installer import Settled, selection
 from machine import ENGINE, Machine, expect, main
 
-MAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guests", "make")
+GUESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guests")
+MAKE = os.path.join(GUESTS, "make")
+sys.path.insert(0, GUESTS)
+import packages
 
 
 def guest(name):
@@ -128,6 +131,39 @@ def ovmf():
       expect(before.read() != after.read(), "variables have been written")
 
 
+OWNER = "4d53eadf-7c44-4c9a-8f4f-52c1e05d3ab1"
+
+
+def ovmf_smm(cpus=1):
+  """EDK II that keeps its variables to system management mode: to its shell; a variable is set, and there at the next
+  start. From the shell, the flash can't be written."""
+  code, variables = packages.files("ovmf", r"usr/share/OVMF/OVMF_CODE_4M\.secboot\.fd",
+                                   r"usr/share/OVMF/OVMF_VARS_4M\.fd")
+  base = (4 << 30) - len(code) - len(variables)
+  with Machine("--memory", "512", "--cpus", str(cpus)) as m:
+    packages.write(m.folder(), code_fd=code, vars_fd=variables)
+    m.configure(firmware="code.fd", nvram="vars.fd", smm="on")
+    for start in ("set", "look"):
+      m.start(interactive=True)
+      m.wait_serial("Shell> ", 600)
+      if start == "set":
+        m.send(f"setvar kept -guid {OWNER} -nv -bs =L\"by SMM\"\r")
+        for byte in ("40", "5a"):
+          m.send(f"mm {base + 0x12:x} {byte} -w 1 -MEM -n\r")
+      m.send(f"dmpstore kept -guid {OWNER}\r")
+      m.wait_serial("62 00 79 00 20 00 53 00-4D 00 4D 00", 60)
+      m.vitrine("stop", m.name, "--force")
+      m.wait_exit(30)
+    with open(m.folder() + "/vars.fd", "rb") as after:
+      flash = after.read()
+    expect(flash != variables, "variables have been written")
+    expect(flash[:32] == variables[:32], "the flash was not written from outside of the mode")
+
+
+def ovmf_smm_smp():
+  ovmf_smm(2)
+
+
 # Others ---------------------------------------------------------------------------------------------
 
 def memtest(cpus=1):
@@ -161,4 +197,4 @@ def xen():
 
 
 main(debian_11_kernel, debian_11_kernel_smp, debian_13_kernel, debian_13_kernel_smp, debian_12, debian_12_smp,
-     installer, installer_i386, ovmf, memtest, memtest_starts, mach, xen)
+     installer, installer_i386, ovmf, ovmf_smm, ovmf_smm_smp, memtest, memtest_starts, mach, xen)

@@ -186,3 +186,4 @@ bool test_apic_timer (void);
 bool test_undefined (void);
 bool test_privileged (void);
 bool test_msr_values (void);
+bool test_smm (void);

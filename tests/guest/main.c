@@ -141,6 +141,7 @@ static const struct
   { "undefined", test_undefined },
   { "privileged", test_privileged },
   { "msrvalues", test_msr_values },
+  { "smm", test_smm },
 };
 
 static bool

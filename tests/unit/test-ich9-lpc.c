@@ -17,6 +17,7 @@ enum
   SUSPEND,
   WAKE,
   SMI,
+  SMI_ALL,
   N_WIRES,
 };
 
@@ -116,6 +117,7 @@ setup (Fixture *f, gconstpointer data)
   f->lpc->suspend = f->wire[SUSPEND];
   f->lpc->wake = f->wire[WAKE];
   f->lpc->smi = f->wire[SMI];
+  f->lpc->smi_all = f->wire[SMI_ALL];
   g_assert_true (vt_device_realize (&f->lpc->fn.base, NULL));
   vt_device_resume (&f->lpc->fn.base);
   cfg (f, 0x40, 4, PMBASE | 1);
@@ -231,7 +233,10 @@ test_sci_route (Fixture *f, gconstpointer data)
   out (f, 0xb3, 1, 0x77);
   g_assert_cmphex (in (f, 0xb2, 2), ==, 0x7702);
   /* Anything else is an SMI: told in the status, on the wire only with the global enable. */
-  g_assert_cmphex (in (f, PMBASE + 0x30, 4), ==, 0x20);
+  g_assert_cmphex (in (f, PMBASE + 0x30, 4), ==, 0);
+  out (f, 0xb2, 1, 0x42);
+  g_assert_cmphex (in (f, PMBASE + 0x34, 4), ==, 0);
+  out (f, PMBASE + 0x30, 4, 0x20);
   out (f, 0xb2, 1, 0x42);
   g_assert_cmphex (in (f, PMBASE + 0x34, 4), ==, 0x20);
   g_assert_cmpuint (f->pulses[SMI], ==, 0);
@@ -248,6 +253,48 @@ test_sci_route (Fixture *f, gconstpointer data)
   g_assert_true (f->gsi[9]);
   out (f, PMBASE + 0x24, 1, 2);
   g_assert_false (f->gsi[9]);
+}
+
+/* Whom an SMI goes to: firmware and chipset agree once, and that is saved. */
+static void
+test_smi (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GByteArray) saved = g_byte_array_new ();
+
+  out (f, PMBASE + 0x30, 4, 0x21);
+  vt_ich9_lpc_request_smi (f->lpc, VT_ICH9_SMI_FEATURES + 1);
+  g_assert_false (vt_ich9_lpc_agree_smi (f->lpc));
+  out (f, 0xb2, 1, 0x42);
+  g_assert_cmpuint (f->pulses[SMI], ==, 1);
+  g_assert_cmpuint (f->pulses[SMI_ALL], ==, 0);
+  vt_ich9_lpc_request_smi (f->lpc, VT_ICH9_SMI_BROADCAST);
+  out (f, 0xb2, 1, 0x42);
+  g_assert_cmpuint (f->pulses[SMI_ALL], ==, 0);
+  g_assert_true (vt_ich9_lpc_agree_smi (f->lpc));
+  out (f, 0xb2, 1, 0x42);
+  g_assert_cmpuint (f->pulses[SMI], ==, 2);
+  g_assert_cmpuint (f->pulses[SMI_ALL], ==, 1);
+  /* It holds, whatever is asked for later. */
+  vt_ich9_lpc_request_smi (f->lpc, 0);
+  g_assert_true (vt_ich9_lpc_agree_smi (f->lpc));
+  out (f, 0xb2, 1, 0x42);
+  g_assert_cmpuint (f->pulses[SMI_ALL], ==, 2);
+  vt_device_save (&f->lpc->fn.base, saved);
+  vt_device_reset (&f->lpc->fn.base, VT_RESET_COLD);
+  cfg (f, 0x40, 4, PMBASE | 1);
+  cfg (f, 0x44, 1, 0x80);
+  out (f, PMBASE + 0x30, 4, 0x21);
+  out (f, 0xb2, 1, 0x42);
+  g_assert_cmpuint (f->pulses[SMI], ==, 3);
+  g_assert_true (vt_device_load (&f->lpc->fn.base, 2, saved->data, saved->len, NULL));
+  vt_device_commit (&f->lpc->fn.base);
+  out (f, 0xb2, 1, 0x42);
+  g_assert_cmpuint (f->pulses[SMI], ==, 3);
+  g_assert_cmpuint (f->pulses[SMI_ALL], ==, 3);
+  /* SMI_LOCK: the switch stays on. */
+  cfg (f, 0xa0, 2, 0x10);
+  out (f, PMBASE + 0x30, 4, 0);
+  g_assert_cmphex (in (f, PMBASE + 0x30, 4), ==, 1);
 }
 
 static void
@@ -519,7 +566,7 @@ test_load (Fixture *f, gconstpointer data)
   vt_device_save (&f->lpc->fn.base, saved);
   vt_device_reset (&f->lpc->fn.base, VT_RESET_COLD);
   g_assert_false (f->gsi[9]);
-  g_assert_true (vt_device_load (&f->lpc->fn.base, 1, saved->data, saved->len, NULL));
+  g_assert_true (vt_device_load (&f->lpc->fn.base, 2, saved->data, saved->len, NULL));
   vt_device_commit (&f->lpc->fn.base);
   vt_device_save (&f->lpc->fn.base, again);
   g_assert_cmpmem (saved->data, saved->len, again->data, again->len);
@@ -584,6 +631,7 @@ main (int argc, char **argv)
   ADD ("config", test_config);
   ADD ("pm-timer", test_timer);
   ADD ("sci", test_sci_route);
+  ADD ("smi", test_smi);
   ADD ("sleep", test_sleep);
   ADD ("wake", test_wake);
   ADD ("power-button", test_button);

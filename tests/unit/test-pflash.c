@@ -20,7 +20,7 @@ typedef struct
 
 typedef struct
 {
-  bool read_only, shadow, kept;
+  bool read_only, shadow, kept, smm_only;
 } Kind;
 
 static void
@@ -42,6 +42,7 @@ setup (Fixture *x, gconstpointer data)
   x->f->address = BASE;
   x->f->read_only = kind->read_only;
   x->f->shadow = kind->shadow;
+  x->f->smm_only = kind->smm_only;
   x->block = kind->kept ? vt_block_new_memory (image, SIZE, false) : NULL;
   x->f->block = x->block;
   g_assert_true (vt_device_realize (&x->f->base, NULL));
@@ -104,6 +105,31 @@ test_program (Fixture *x, gconstpointer data)
   g_assert_cmpuint (rd (x, 0), ==, 0xb0);
   wr (x, 0, 0x50);
   g_assert_cmpuint (rd (x, 0x20), ==, 0x50);
+}
+
+/* What only system management mode writes, others can't write, and see the array whatever it is asked meanwhile. */
+static void
+test_smm_only (Fixture *x, gconstpointer data)
+{
+  const uint8_t program[] = { 0x40, 0x5a }, array = 0xff;
+  uint8_t       v;
+
+  wr (x, 0x20, 0x40);
+  wr (x, 0x20, 0x11);
+  g_assert_cmpuint (rd (x, 0x20), ==, 0xff);
+  vt_space_write (x->space, VT_SPACE_SMM, BASE + 0x20, &program[0], 1);
+  wr (x, 0x20, 0x11);
+  g_assert_cmpuint (rd (x, 0x20), ==, 0xff);
+  vt_space_read (x->space, VT_SPACE_SMM, BASE + 0x20, &v, 1);
+  g_assert_cmpuint (v, ==, 0x80);
+  vt_space_write (x->space, VT_SPACE_SMM, BASE + 0x20, &program[1], 1);
+  g_assert_cmpuint (rd (x, 0x20), ==, 0x5a);
+  g_assert_cmpuint (rd (x, 0x1000), ==, 'c');
+  vt_space_read (x->space, VT_SPACE_SMM, BASE + 0x1000, &v, 1);
+  g_assert_cmpuint (v, ==, 0x80);
+  vt_space_write (x->space, VT_SPACE_SMM, BASE, &array, 1);
+  vt_space_read (x->space, VT_SPACE_SMM, BASE + 0x1000, &v, 1);
+  g_assert_cmpuint (v, ==, 'c');
 }
 
 static void
@@ -309,7 +335,7 @@ int
 main (int argc, char **argv)
 {
   static const Kind plain = { 0 }, code = { .read_only = true, .shadow = true },
-                    kept = { .kept = true };
+                    kept = { .kept = true }, smm = { .smm_only = true };
 
   g_test_init (&argc, &argv, NULL);
 #define ADD(name, kind, func) g_test_add ("/pflash/" name, Fixture, kind, setup, func, teardown)
@@ -317,6 +343,7 @@ main (int argc, char **argv)
   ADD ("buffer", &plain, test_buffer);
   ADD ("identify", &plain, test_identify);
   ADD ("probe", &plain, test_probe);
+  ADD ("smm-only", &smm, test_smm_only);
   ADD ("read-only", &code, test_read_only);
   ADD ("keep", &kept, test_keep);
   ADD ("gone", &kept, test_gone);

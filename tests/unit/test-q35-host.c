@@ -26,21 +26,24 @@ static const VtDeviceClass rom_class = {
   .id = "rom", .size = sizeof (VtDevice), .state = &vt_state_none, .realize = rom_realize
 };
 
+/* @data: MiB of RAM below 4 GiB, and processors that have system management mode; NULL: 2, and none, and more is
+ * pretended. */
 static void
 setup (Fixture *f, gconstpointer data)
 {
-  VtDeviceEnv env;
-  VtRegion   *low;
+  const uint64_t size = data == NULL ? 2 * VT_MIB : GPOINTER_TO_UINT (data) * VT_MIB;
+  VtDeviceEnv    env;
+  VtRegion      *low;
 
   f->context = vt_context_new_manual ();
   f->clock = vt_clock_new_manual ();
   f->space = vt_space_new ();
-  f->ram = vt_ram_new ("ram", 2 * VT_MIB, NULL);
+  f->ram = vt_ram_new ("ram", size, NULL);
   f->flash = vt_ram_new ("flash", 128 * VT_KIB, NULL);
   vt_space_map_ram (f->space, f->ram, 0, 0xa0000, 0, 0);
-  vt_space_map_ram (f->space, f->ram, VT_MIB, VT_MIB, VT_MIB, 0);
+  vt_space_map_ram (f->space, f->ram, VT_MIB, size - VT_MIB, VT_MIB, 0);
   memset (vt_ram_host (f->flash), 0xf5, 128 * VT_KIB);
-  memset (vt_ram_host (f->ram), 0x11, 2 * VT_MIB);
+  memset (vt_ram_host (f->ram), 0x11, size);
   env = (VtDeviceEnv){ .context = f->context, .clock = f->clock, .space = f->space };
   f->rom = vt_device_new (&rom_class, "rom", &env);
   g_assert_true (vt_device_realize (f->rom, NULL));
@@ -48,7 +51,8 @@ setup (Fixture *f, gconstpointer data)
   vt_region_map (low, 0xe0000, 1);
   f->host = (VtQ35Host *) vt_device_new (&vt_q35_host_class, "host", &env);
   f->host->ram = f->ram;
-  f->host->low_ram = 2 * VT_GIB;
+  f->host->low_ram = data == NULL ? 2 * VT_GIB : size;
+  f->host->smm = data != NULL;
   f->host->high_ram = VT_GIB;
   f->host->rom = low;
   g_assert_true (vt_device_realize (&f->host->fn.base, NULL));
@@ -239,6 +243,107 @@ test_smram (Fixture *f, gconstpointer data)
   g_assert_cmphex (cfg_read (f, 0x9d, 2), ==, 0x3802);
 }
 
+static uint8_t
+peek_smm (Fixture *f, uint64_t address)
+{
+  uint8_t v;
+
+  vt_space_read (f->space, VT_SPACE_SMM, address, &v, 1);
+  return v;
+}
+
+/* Behind the VGA's window, and above all with H_SMRAME. */
+static void
+test_smm (Fixture *f, gconstpointer data)
+{
+  uint8_t *ram = vt_ram_host (f->ram);
+
+  ram[0xa0000] = 0x66;
+  g_assert_cmphex (peek_smm (f, 0xa0000), ==, 0xff);
+  cfg (f, 0x9d, 1, 0x08);
+  g_assert_cmphex (peek_smm (f, 0xa0000), ==, 0x66);
+  g_assert_cmphex (peek (f, 0xa0000), ==, 0xff);
+  cfg (f, 0x9d, 1, 0x48);
+  g_assert_cmphex (peek (f, 0xa0000), ==, 0x66);
+  cfg (f, 0x9e, 1, 0x80);
+  g_assert_cmphex (peek (f, 0xa0000), ==, 0xff);
+  g_assert_cmphex (peek (f, 0xfeda0000), ==, 0x66);
+  cfg (f, 0x9d, 1, 0x18);
+  g_assert_cmphex (peek (f, 0xfeda0000), ==, 0xff);
+  g_assert_cmphex (peek_smm (f, 0xfeda0000), ==, 0x66);
+  g_assert_cmphex (peek_smm (f, 0xa0000), ==, 0xff);
+  cfg (f, 0x9e, 1, 0x00);
+  g_assert_cmphex (peek_smm (f, 0xfeda0000), ==, 0x66);
+  vt_device_reset (&f->host->fn.base, VT_RESET_WARM);
+  g_assert_cmphex (peek_smm (f, 0xfeda0000), ==, 0xff);
+}
+
+static void
+test_tseg (Fixture *f, gconstpointer data)
+{
+  const uint64_t         top = f->host->low_ram;
+  g_autoptr (GByteArray) saved = g_byte_array_new ();
+
+  g_assert_cmphex (cfg_read (f, 0x50, 2), ==, 0xffff);
+  cfg (f, 0x50, 2, 0xffff);
+  g_assert_cmphex (cfg_read (f, 0x50, 2), ==, 16);
+  for (unsigned i = 0; i < 4; i++)
+    {
+      static const unsigned mib[] = { 1, 2, 8, 16 };
+      const bool fits = mib[i] * VT_MIB + VT_MIB <= top;
+      const uint64_t first = fits ? top - mib[i] * VT_MIB : top - VT_MIB;
+
+      cfg (f, 0x9d, 1, 0x08);
+      cfg (f, 0x9e, 1, i << 1);
+      g_assert_cmphex (peek (f, top - 1), ==, 0x11);
+      cfg (f, 0x9e, 1, i << 1 | 1);
+      g_assert_cmphex (peek (f, first), ==, fits ? 0xff : 0x11);
+      g_assert_cmphex (peek (f, top - 1), ==, fits ? 0xff : 0x11);
+      g_assert_cmphex (peek (f, first - 1), ==, 0x11);
+      g_assert_cmphex (peek_smm (f, first), ==, 0x11);
+      poke (f, first, fits ? 0x77 : 0x11);
+      g_assert_cmphex (peek_smm (f, first), ==, 0x11);
+      /* For nothing without G_SMRAME. */
+      cfg (f, 0x9d, 1, 0x00);
+      g_assert_cmphex (peek (f, first), ==, 0x11);
+    }
+  /* The lock holds all of it, and what says where it is, over a save and until the reset. */
+  cfg (f, 0xac, 4, 0x1ff00000);
+  cfg (f, 0xb0, 2, 0x2000);
+  cfg (f, 0x9e, 1, 0x01);
+  cfg (f, 0x9d, 1, 0x18);
+  vt_device_save (&f->host->fn.base, saved);
+  vt_device_reset (&f->host->fn.base, VT_RESET_WARM);
+  g_assert_cmphex (peek (f, top - 1), ==, 0x11);
+  g_assert_true (vt_device_load (&f->host->fn.base, 1, saved->data, saved->len, NULL));
+  vt_device_commit (&f->host->fn.base);
+  cfg (f, 0x9e, 1, 0x06);
+  cfg (f, 0x9d, 1, 0x40);
+  cfg (f, 0xac, 4, 0);
+  cfg (f, 0xb0, 2, 0);
+  g_assert_cmphex (cfg_read (f, 0x9d, 2), ==, 0x391a);
+  g_assert_cmphex (cfg_read (f, 0xac, 4), ==, 0x1ff00000);
+  g_assert_cmphex (cfg_read (f, 0xb0, 2), ==, 0x2000);
+  g_assert_cmphex (peek (f, top - VT_MIB), ==, 0xff);
+  g_assert_cmphex (peek_smm (f, top - VT_MIB), ==, 0x11);
+  vt_device_reset (&f->host->fn.base, VT_RESET_WARM);
+  g_assert_cmphex (peek (f, top - VT_MIB), ==, 0x11);
+  cfg (f, 0xac, 4, 0);
+  g_assert_cmphex (cfg_read (f, 0xac, 4), ==, 0);
+}
+
+/* Without such processors there is no such memory. */
+static void
+test_no_smm (Fixture *f, gconstpointer data)
+{
+  cfg (f, 0x9d, 1, 0x08);
+  cfg (f, 0x9e, 1, 0x01);
+  cfg (f, 0x50, 2, 0xffff);
+  g_assert_cmphex (cfg_read (f, 0x50, 2), ==, 0);
+  g_assert_cmphex (peek (f, 2 * VT_MIB - 1), ==, 0x11);
+  g_assert_cmphex (peek_smm (f, 0xa0000), ==, 0xff);
+}
+
 static void
 test_load (Fixture *f, gconstpointer data)
 {
@@ -301,6 +406,11 @@ main (int argc, char **argv)
   ADD ("pam", test_pam);
   ADD ("smram", test_smram);
   ADD ("load", test_load);
+  ADD ("no-smm", test_no_smm);
+  g_test_add ("/q35-host/smm", Fixture, GUINT_TO_POINTER (4), setup, test_smm, teardown);
+  g_test_add ("/q35-host/tseg", Fixture, GUINT_TO_POINTER (24), setup, test_tseg, teardown);
+  g_test_add ("/q35-host/tseg/little", Fixture, GUINT_TO_POINTER (4), setup, test_tseg, teardown);
+  g_test_add ("/q35-host/hostile/smm", Fixture, GUINT_TO_POINTER (24), setup, test_hostile, teardown);
   ADD ("hostile", test_hostile);
   return g_test_run ();
 }
