@@ -77,6 +77,9 @@ void vt_space_commit (VtSpace *space);
 void vt_space_log_switch (VtSpace *space, VtRam *ram, bool on);
 void vt_space_log_sync (VtSpace *space, VtRam *ram);
 
+/* page.c: marks pages of @ram in its log, if that is on. */
+void vt_ram_log (VtRam *ram, uint64_t offset, uint64_t len);
+
 /* watch.c: pages of @ram have been written. */
 void vt_ram_tell_written (VtRam *ram, uint64_t offset, uint64_t len);
 /* The watchers of a space. */

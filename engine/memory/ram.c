@@ -119,18 +119,11 @@ vt_ram_log_stop (VtRam *ram)
 void
 vt_ram_mark_dirty (VtRam *ram, uint64_t offset, uint64_t len)
 {
-  uint64_t first, last;
-
   if (len == 0 || !vt_range_ok (offset, len, ram->size))
     return;
   if (__atomic_load_n (&ram->watched, __ATOMIC_ACQUIRE) != NULL)
     vt_ram_tell_written (ram, offset, len);
-  if (!__atomic_load_n (&ram->logging, __ATOMIC_ACQUIRE))
-    return;
-  first = offset >> VT_PAGE_SHIFT;
-  last = (offset + len - 1) >> VT_PAGE_SHIFT;
-  for (uint64_t page = first; page <= last; page++)
-    __atomic_fetch_or (&ram->log[page / 64], VT_BIT (page % 64), __ATOMIC_RELAXED);
+  vt_ram_log (ram, offset, len);
 }
 
 bool

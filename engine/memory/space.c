@@ -669,30 +669,34 @@ vt_space_host (VtSpace *space, VtGpa gpa, uint64_t *len)
 }
 
 bool
-vt_space_page (VtSpace *space, VtSpaceKind kind, VtGpa gpa, VtSpacePage *page)
+vt_space_span (VtSpace *space, VtSpaceKind kind, VtGpa gpa, VtSpaceSpan *span)
 {
-  const VtGpa   first = vt_align_down (gpa, VT_PAGE_SIZE);
+  const VtGpa   page = vt_align_down (gpa, VT_PAGE_SIZE);
   const VtView *view = vt_space_enter (space, kind);
-  const VtFlat *f = vt_view_find (view, first);
+  const VtFlat *f = vt_view_find (view, page);
   bool          ok = false;
 
-  if (f != NULL && f->region->ram != NULL && f->size - (first - f->start) >= VT_PAGE_SIZE)
+  /* A window whose pages straddle the guest's has none of its own to log. */
+  if (f != NULL && ram_part (f, &span->first, &span->size, &span->offset) && page - span->first < span->size)
     {
-      const VtRegion *r = f->region;
-
-      *page = (VtSpacePage){
-        .host = vt_flat_host (f, first, false),
-        .ram = r->ram,
-        .offset = r->ram_offset + f->offset + (first - f->start),
-        .writable = r->mode != VT_RAM_ROM,
-        .logged = __atomic_load_n (&r->ram->logging, __ATOMIC_ACQUIRE) != 0,
-      };
-      page->watched = vt_ram_watched (page->ram, page->offset);
-      /* A window whose pages straddle the guest's has no page of its own to log. */
-      ok = page->offset % VT_PAGE_SIZE == 0;
+      span->host = vt_flat_host (f, span->first, false);
+      span->ram = f->region->ram;
+      span->writable = f->region->mode != VT_RAM_ROM;
+      ok = true;
     }
   vt_space_leave (space);
   return ok;
+}
+
+bool
+vt_space_page (VtSpace *space, VtSpaceKind kind, VtGpa gpa, VtSpacePage *page)
+{
+  VtSpaceSpan span;
+
+  if (!vt_space_span (space, kind, gpa, &span))
+    return false;
+  vt_span_page (&span, gpa, page);
+  return true;
 }
 
 bool

@@ -66,6 +66,26 @@ typedef struct
  * pointer is good until the listener's ram_remove() of it has returned. */
 bool vt_space_page (VtSpace *space, VtSpaceKind kind, VtGpa gpa, VtSpacePage *page);
 
+/* Pages of RAM that lie together in both spaces, as a CPU engine may note them until that ram_remove(). */
+typedef struct
+{
+  VtGpa    first;
+  uint64_t size; /* In bytes; 0: none. */
+  uint8_t *host;
+  VtRam   *ram;
+  uint64_t offset; /* Of the first in @ram. */
+  bool     writable;
+} VtSpaceSpan;
+
+/* The span that holds @gpa. Returns: false as vt_space_page(). */
+bool vt_space_span (VtSpace *space, VtSpaceKind kind, VtGpa gpa, VtSpaceSpan *span);
+/* As vt_space_page(), of a page in the span; takes no lock (page.c). */
+void vt_span_page (const VtSpaceSpan *span, VtGpa gpa, VtSpacePage *page);
+
+/* page.c: does for @len bytes in one page what vt_ram_mark_dirty() does, without a lock. Returns: false where
+ * watchers are to be told, which is left to that. */
+bool vt_ram_mark_untold (VtRam *ram, uint64_t offset, uint64_t len);
+
 /* Held around an operation on RAM that is to be atomic towards others that hold it: a processor's locked one
  * that the host's own instruction can't do. */
 void vt_space_lock_split (VtSpace *space);

@@ -114,16 +114,6 @@ vt_ram_watch (VtSpace *space, VtRam *ram, uint64_t offset, const VtWatcher *self
   return epoch;
 }
 
-bool
-vt_ram_watched (const VtRam *ram, uint64_t offset)
-{
-  const uint64_t *bits = __atomic_load_n (&ram->watched, __ATOMIC_ACQUIRE);
-  const uint64_t  page = offset >> VT_PAGE_SHIFT;
-
-  return bits != NULL
-         && (__atomic_load_n (&bits[page / 64], __ATOMIC_RELAXED) >> page % 64 & 1) != 0;
-}
-
 static void
 tell (VtRam *ram, uint64_t page)
 {

@@ -129,6 +129,18 @@ load (VtKvmHelper *helper, VtKvmCpu *cpu)
   return true;
 }
 
+/* Lets the core have it. */
+static void
+take (VtKvmHelper *helper)
+{
+  const int changes = g_atomic_int_get (helper->ram_changes);
+
+  if (changes != helper->seen)
+    vt_mmu_forget_spans (&helper->core->mmu);
+  helper->seen = changes;
+  vt_core_load (helper->core, &helper->state);
+}
+
 /* Writes back what has changed. False: KVM does not take it. */
 static bool
 store (VtKvmHelper *helper, VtKvmCpu *cpu)
@@ -150,8 +162,7 @@ vt_kvm_help_interrupt (VtKvmCpu *cpu, uint8_t vector)
   if (!load (helper, cpu))
     return VT_KVM_NOT_HELPED;
   helper->was = helper->state;
-  helper->seen = g_atomic_int_get (helper->ram_changes);
-  vt_core_load (helper->core, &helper->state);
+  take (helper);
   const VtStep step = vt_event_interrupt (helper->core, vector);
   if (g_atomic_int_get (helper->ram_changes) != helper->seen)
     vt_mmu_mark_written (helper->core);
@@ -180,8 +191,7 @@ vt_kvm_help (VtKvmCpu *cpu)
   helper->at_once = g_get_monotonic_time () - helper->last < CLOSE_US
                         ? MIN (helper->at_once * 2, MOST_AT_ONCE)
                         : 1;
-  helper->seen = g_atomic_int_get (helper->ram_changes);
-  vt_core_load (helper->core, &helper->state);
+  take (helper);
   VtStep step = vt_interpret (helper->core, helper->at_once, &done);
   /* A dirty log that another thread has switched on meanwhile hears of every page that may have been
    * written since. */

@@ -242,6 +242,7 @@ vt_core_flush_asked (VtCore *core)
 {
   vt_mmu_mark_written (core);
   vt_mmu_flush (&core->mmu);
+  vt_mmu_forget_spans (&core->mmu);
   if (core->blocks)
     vt_blocks_flush (core->blocks);
 }

@@ -245,6 +245,17 @@ vt_core_memory (const VtCore *core)
   return core->events.smm ? VT_SPACE_SMM : VT_SPACE_MEMORY;
 }
 
+/* The noted span that holds @gpa, or NULL: none does. */
+static inline const VtSpaceSpan *
+vt_core_span (const VtCore *core, VtGpa gpa)
+{
+  if (core->mmu.span_kind == vt_core_memory (core))
+    for (const VtSpaceSpan *span = core->mmu.span; span < core->mmu.span + VT_MMU_SPANS; span++)
+      if (gpa - span->first < span->size)
+        return span;
+  return NULL;
+}
+
 /* Does what VT_CORE_FLUSH asks: what may have been written is marked in the dirty logs that are on by
  * now, and the TLB and the translator's cache are emptied. The core's thread, or while it stands. */
 void vt_core_flush_asked (VtCore *core);

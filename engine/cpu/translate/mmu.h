@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include "vt-base.h"
+#include "memory/space.h"
 
 typedef struct VtCore VtCore;
 
@@ -84,6 +84,9 @@ struct VtTlbSlot
   VtTlbSlot *next, *next_local;
 };
 
+/* Spans of RAM that are noted. More than a walk comes to. */
+#define VT_MMU_SPANS 8u
+
 /* An address that isn't canonical: were it accessed, the addend would leave it to fault on the host. */
 #define VT_SLOT_EMPTY (UINT64_C (1) << 63)
 #define VT_SLOTS_END ((VtTlbSlot *) 1)
@@ -101,12 +104,33 @@ typedef struct
    * must reach the others of its page. */
   bool     has_large;
   uint64_t large_base, large_mask;
+  /* Where RAM is in one view of memory, as has been asked since vt_mmu_forget_spans(); and which is replaced next. */
+  VtSpaceSpan span[VT_MMU_SPANS];
+  VtSpaceKind span_kind;
+  unsigned    next_span;
+  /* An entry of the page tables has been marked in a page that is under watch: vt_mmu_tell(). NULL: none. */
+  VtRam   *untold;
+  uint64_t untold_offset;
 } VtMmu;
 
 static inline VtTlb *
 vt_mmu_table (VtMmu *mmu, VtAccessSet set, VtAccessKind kind)
 {
   return &mmu->tlb[set * VT_ACCESS_KINDS + kind];
+}
+
+/* What vt_mmu_init() left alone reads as page 0 in an entry that isn't page 0's. (A victim may be anybody's.) */
+static inline bool
+vt_tlb_is_empty (const VtTlb *tlb, unsigned i)
+{
+  return tlb->entry[i].tag == VT_TLB_EMPTY || (tlb->entry[i].tag == 0 && i != 0 && i < VT_TLB_ENTRIES);
+}
+
+static inline void
+vt_tlb_empty (VtTlbEntry *entry)
+{
+  entry->tag = VT_TLB_EMPTY;
+  entry->check = VT_SLOT_EMPTY;
 }
 
 /* The entry of the page at linear address @page among the victims: it changes places with the one that
@@ -171,9 +195,37 @@ bool vt_mmu_walk (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet 
                   uint32_t *error);
 /* The same for a debugger or a report: no privilege, no A or D bit. */
 bool vt_mmu_peek (VtCore *core, uint64_t linear, VtGpa *gpa);
+/* The page of RAM at @gpa: vt_space_page(), by the spans. */
+bool vt_mmu_page (VtCore *core, VtGpa gpa, VtSpacePage *page);
+/* Guest-physical RAM has moved: to be called with vt_mmu_flush(). */
+void vt_mmu_forget_spans (VtMmu *mmu);
+/* Tells the watchers of what vt_mmu_walk_noted() has left untold. */
+void vt_mmu_tell (VtMmu *mmu);
+
+/* Compiled for general registers alone, for translated code: walk.c, fill.c --------------------------- */
+
+typedef enum
+{
+  VT_WALK_DONE,
+  VT_WALK_FAULT,
+  VT_WALK_UNKNOWN, /* A table is where no span is noted: at @out->gpa. */
+  VT_WALK_UNTOLD,  /* vt_mmu_tell(), and again. */
+} VtWalkEnd;
+
+/* vt_mmu_walk() as far as spans are noted. @kind VT_ACCESS_KINDS: it is only looked at. */
+VtWalkEnd vt_mmu_walk_noted (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtWalk *out,
+                             uint32_t *error);
+
+/* Of a page fault's error code, what tells of the access. */
+uint32_t vt_mmu_error (const VtCore *core, VtAccessKind kind, VtAccessSet set);
+
+/* Puts what a walk has found into the TLB: the page of @linear is @page. Returns: its entry, or NULL where it may have
+ * none. */
+VtTlbEntry *vt_mmu_fill (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, const VtWalk *walk,
+                         const VtSpacePage *page);
 
 /* Brings the page of @linear to where translated code looks, for an access that is about to be made. Never
- * raises. Returns: false where it may not be accessed so, or has no place in the TLB. */
+ * raises. Returns: false where it may not be accessed so, has no place in the TLB, or takes more than this. */
 bool vt_mmu_bring (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set);
 
 /**

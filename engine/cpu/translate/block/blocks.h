@@ -30,7 +30,7 @@ enum
 {
   VT_EXIT_LINK,  /* A jump to links[n], which has no block yet, or has been asked to stop. */
   VT_EXIT_INSN,  /* insns[n] is to be interpreted. */
-  VT_EXIT_MISS,  /* insns[n] accesses a page that the TLB hasn't got. */
+  VT_EXIT_MISS,  /* The same: it accesses what the TLB can't have, or has not been given yet. */
   VT_EXIT_UNITS, /* blocks[n] wants the units loaded. */
   VT_EXIT_DEAD,  /* blocks[n] is dead. */
   VT_EXIT_FAULT, /* The host has raised something at fault_at. */
@@ -180,9 +180,9 @@ struct VtBlocks
   VtCode       code;  /* That is being translated, */
   VtGuestInsn *guest; /* and VT_BLOCK_INSNS instructions of it, and one to look ahead. */
 
-  /* Sites, and their code, where flags are dead and where they live: for the read and write table of each set, and
-   * for those that miss. */
-  uint32_t n_sites, site_fill[2][2 * VT_SETS], site_miss[2];
+  /* Sites, and their code, where flags are dead and where they live: for the read and write table of each set, the
+   * same for a second try, and for those that miss. */
+  uint32_t n_sites, site_fill[2][2 * VT_SETS], site_again[2][2 * VT_SETS], site_miss[2];
 
   /* Slots of jumps, and the code that fills them, for each table. */
   uint32_t n_jump_slots, jump_fill[VT_JUMP_MODES];
@@ -332,8 +332,6 @@ vt_jump_index (uint64_t target)
   return (target + (target >> VT_JUMP_PAGE)) % VT_JUMPS;
 }
 
-/* site.c: whether the TLB has by now what VT_EXIT_MISS came for, so that the instruction may be tried again. */
-bool vt_site_bring (VtCore *core);
 void vt_sites_begin (VtBlocks *b); /* site.c: there are none, and their code is written. */
 
 /* make.c: translates @code, whose pages are at @gpa and @tail_gpa. Returns: NULL where there is nothing to

@@ -195,3 +195,25 @@ vt_quick_bit (VtCore *core, uint32_t exit, uint64_t next)
   core->fast.flags = flags;
   return vt_quick_behind (core, exit);
 }
+
+/* Pages ------------------------------------------------------------------------------------------ */
+
+uint64_t
+vt_quick_miss (VtCore *core, uint32_t exit, uint64_t live)
+{
+  const VtFast     *fast = &core->fast;
+  const VtBlocks   *b = core->blocks;
+  const VtSiteCold *cold = (const VtSiteCold *) (const void *) (fast->site + VT_SITES * sizeof (VtSiteHot));
+  const uint64_t    linear = fast->missed, last = cold->last;
+
+  /* What may happen between two instructions happens where the interpreter does one: chaos.c. */
+  if (G_UNLIKELY (core->chaos) && core->mmu.n_walks % 4 == 0)
+    return 0;
+  /* Larger ones may have to be aligned, which is looked at before the page. */
+  if ((linear & VT_PAGE_OFFSET) + last >= VT_PAGE || (last >= 8 && (linear & last) != 0)
+      || !vt_mmu_bring (core, linear, fast->missed_table & 1 ? VT_ACCESS_WRITE : VT_ACCESS_READ,
+                        (VtAccessSet) (fast->missed_table / 2)))
+    return 0;
+  core->blocks->counts.brought++;
+  return (uint64_t) (uintptr_t) (b->area.execute + b->site_again[live][fast->missed_table]);
+}

@@ -43,5 +43,8 @@ uint64_t vt_quick_bit (VtCore *core, uint32_t exit, uint64_t next);
 uint64_t vt_quick_branch (VtCore *core, uint32_t exit, uint64_t target);
 uint64_t vt_quick_indirect (VtCore *core, uint32_t exit, uint64_t target);
 
+/* For VT_EXIT_MISS, whose site and address are in core->fast: brings the page to the TLB. @live: where flags live. */
+uint64_t vt_quick_miss (VtCore *core, uint32_t exit, uint64_t live);
+
 /* The function for an instruction of 64-bit mode, or NULL; POPF's and strings' are for other modes, too. */
 VtQuick vt_quick_find (const VtInsn *insn);

@@ -180,6 +180,7 @@ enter (Run *run, uint32_t host, bool units)
   fast->x87_data = x87.data;
   b->counts.entries++;
   vt_block_enter (core, (uint64_t) (uintptr_t) (b->area.execute + host));
+  vt_mmu_tell (&core->mmu);
   if (fast->x87_last != VT_X87_NONE)
     note_x87 (b, &x87);
   memcpy (core->xsave + X87_POINTERS, &x87, sizeof x87);
@@ -210,7 +211,6 @@ typedef struct
   uint32_t host; /* 0: nowhere. */
   uint32_t insn;
   bool     units;
-  bool     again; /* Its page has been brought to the TLB since it came out there. */
 } Entry;
 
 static Entry
@@ -253,25 +253,6 @@ interpret_insn (Run *run, uint32_t n, const Entry *from)
   if (block->dead || next.inside || (block->mode & ~VT_MODE_SINGLE) != vt_mode_of (core))
     return nowhere;
   return (Entry){ .host = next.host, .insn = n + 1, .units = block->units };
-}
-
-/* Instruction @n, to which translated code has come from @from, accesses a page that the TLB hasn't got. Returns: where
- * it goes on. */
-static Entry
-miss (Run *run, uint32_t n, const Entry *from)
-{
-  VtBlocks          *b = run->b;
-  const VtBlockInsn *insn = vt_block_insn (b, n);
-  const VtBlock     *block = vt_block (b, insn->block);
-
-  /* Once only, whatever empties the TLB in between. */
-  if (insn->inside || (from->again && from->insn == n) || run->done + 1 >= run->budget
-      || !vt_site_bring (run->core))
-    return interpret_insn (run, n, from);
-  arrive (run, vt_block_page_rip (run->core, block) + insn->offset);
-  if (n != from->insn)
-    run->done++; /* Those before it. */
-  return (Entry){ .host = insn->host, .insn = n, .units = block->units, .again = true };
 }
 
 /* A jump from one block to another in its page. */
@@ -331,9 +312,6 @@ run_block (Run *run, Entry entry)
         case VT_EXIT_LINK:
           run->done++;
           follow (run, n);
-          break;
-        case VT_EXIT_MISS:
-          entry = miss (run, n, &from);
           break;
         case VT_EXIT_UNITS:
           begin (run, vt_block (b, n));

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Sites: a checked access of translated code has a slot, which holds the entry of the page that it went to
- * last. An access that is not to that page comes here: it's looked for in the TLB, and the slot is filled.
+ * last. An access that is not to that page comes here: it's looked for in the TLB, and the slot is filled. What the
+ * TLB hasn't got is brought there by vt_quick_miss(), and looked for again.
  */
 #include "make.h"
+#include "quick.h"
 
 #define HOT(site) (VT_CACHE_BYTES + (site) * sizeof (VtSiteHot))
 #define COLD(site) (VT_CACHE_BYTES + VT_SITES * sizeof (VtSiteHot) + (site) * sizeof (VtSiteCold))
@@ -119,29 +121,20 @@ vt_sites_begin (VtBlocks *b)
       if (live)
         vt_emit_mov (e, VT_CPU_RCX, VT_G);
       vt_emit_store (e, true, VT_S, VT_AT (fast.site));
-      vt_emit_load (e, false, VT_S, AT_COLD (exit));
-      vt_emit_store (e, false, VT_S, VT_AT (fast.exit));
-      vt_emit_jump_memory (e, VT_AT (fast.leave));
+      vt_emit_load (e, false, VT_T, AT_COLD (exit));
+      vt_emit_mov_imm (e, VT_G, live);
+      vt_emit_mov_imm (e, VT_S, (uint64_t) (uintptr_t) vt_quick_miss);
+      vt_emit_jump_memory (e, VT_AT (fast.quick));
       for (unsigned table = 0; table < G_N_ELEMENTS (b->site_fill[live]); table++)
         {
+          b->site_again[live][table] = e->at;
+          vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
+          vt_emit_load (e, true, VT_S, VT_AT (fast.site));
+          vt_emit_load (e, true, VT_T, VT_AT (fast.missed));
           b->site_fill[live][table] = e->at;
           emit_fill (e, table, live);
         }
     }
-}
-
-bool
-vt_site_bring (VtCore *core)
-{
-  const VtFast     *fast = &core->fast;
-  const VtSiteCold *cold =
-      (const VtSiteCold *) (const void *) (fast->site + VT_SITES * sizeof (VtSiteHot));
-  const uint64_t    linear = fast->missed;
-
-  /* Larger ones may have to be aligned, which is looked at before the page. */
-  return (linear & VT_PAGE_OFFSET) + cold->last < VT_PAGE && (cold->last < 8 || (linear & cold->last) == 0)
-         && vt_mmu_bring (core, linear, fast->missed_table & 1 ? VT_ACCESS_WRITE : VT_ACCESS_READ,
-                          (VtAccessSet) (fast->missed_table / 2));
 }
 
 VtSite

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The guest's page tables: 32-bit, PAE, 4 and 5 levels (SDM volume 3, chapter 4), with the rights of
- * every level, A and D bits, and page faults' error codes.
+ * every level, A and D bits, and page faults' error codes. Compiled for general registers alone: it calls nothing but
+ * what is so, too.
  */
 #include "../core.h"
 
@@ -23,31 +24,28 @@ typedef struct
   uint64_t offset;
 } Entry;
 
-/* What lies outside of RAM reads as ones, whose reserved bits make it a page fault. */
-static void
-entry_read (VtCore *core, VtGpa gpa, unsigned size, Entry *entry)
+/* Returns: false where it isn't known what is there. */
+static bool
+entry_read (const VtCore *core, VtGpa gpa, unsigned size, Entry *entry)
 {
-  VtSpacePage page;
+  const VtSpaceSpan *span = vt_core_span (core, gpa);
 
-  *entry = (Entry){ .value = UINT64_MAX };
-  if (!vt_space_page (core->space, vt_core_memory (core), gpa, &page))
-    return;
-  const uint64_t at = gpa & VT_PAGE_OFFSET & ~(uint64_t) (size - 1);
-  uint8_t       *host = page.host + at;
+  if (span == NULL)
+    return false;
+  const uint64_t at = (gpa & ~(uint64_t) (size - 1)) - span->first;
+  uint8_t       *host = span->host + at;
   /* The guest's other processors write these while we read: one access, as hardware does. */
   entry->value = size == 8 ? __atomic_load_n ((uint64_t *) (void *) host, __ATOMIC_RELAXED)
                            : __atomic_load_n ((uint32_t *) (void *) host, __ATOMIC_RELAXED);
-  if (page.writable)
-    {
-      entry->host = host;
-      entry->ram = page.ram;
-      entry->offset = page.offset + at;
-    }
+  entry->host = span->writable ? host : NULL;
+  entry->ram = span->ram;
+  entry->offset = span->offset + at;
+  return true;
 }
 
 /* Sets @bits if the entry is still what was walked. Returns: false where it has changed meanwhile. */
 static bool
-entry_mark (Entry *entry, unsigned size, uint64_t bits)
+entry_mark (VtMmu *mmu, Entry *entry, unsigned size, uint64_t bits)
 {
   if ((entry->value & bits) == bits || entry->host == NULL)
     return true;
@@ -65,8 +63,11 @@ entry_mark (Entry *entry, unsigned size, uint64_t bits)
                                         old | (uint32_t) bits, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_SEQ_CST);
     }
-  if (ok)
-    vt_ram_mark_dirty (entry->ram, entry->offset, size);
+  if (ok && !vt_ram_mark_untold (entry->ram, entry->offset, size))
+    {
+      mmu->untold = entry->ram;
+      mmu->untold_offset = entry->offset;
+    }
   return ok;
 }
 
@@ -88,6 +89,7 @@ typedef enum
   PATH_OK,
   PATH_ABSENT,
   PATH_RESERVED,
+  PATH_UNKNOWN, /* A table that isn't in a span; at @gpa. */
 } PathEnd;
 
 static uint64_t
@@ -106,13 +108,14 @@ path_add (Path *path, const Entry *entry)
 
 /* 32-bit paging: SDM volume 3, 4.3. */
 static PathEnd
-path_32 (VtCore *core, uint32_t linear, Path *path)
+path_32 (const VtCore *core, uint32_t linear, Path *path)
 {
   Entry entry;
 
   path->width = 4;
-  entry_read (core, (core->cr3 & 0xfffff000) + (linear >> 22) * 4, 4, &entry);
-  entry.value &= 0xffffffff;
+  path->gpa = (core->cr3 & 0xfffff000) + (linear >> 22) * 4;
+  if (!entry_read (core, path->gpa, 4, &entry))
+    return PATH_UNKNOWN;
   if (!(entry.value & P))
     return PATH_ABSENT;
   path_add (path, &entry);
@@ -126,8 +129,9 @@ path_32 (VtCore *core, uint32_t linear, Path *path)
       path->gpa = (entry.value & 0xffc00000) | (entry.value >> 13 & 0xff) << 32 | (linear & 0x3fffff);
       return path->gpa >> core->phys_bits ? PATH_RESERVED : PATH_OK;
     }
-  entry_read (core, (entry.value & 0xfffff000) + (linear >> 12 & 0x3ff) * 4, 4, &entry);
-  entry.value &= 0xffffffff;
+  path->gpa = (entry.value & 0xfffff000) + (linear >> 12 & 0x3ff) * 4;
+  if (!entry_read (core, path->gpa, 4, &entry))
+    return PATH_UNKNOWN;
   if (!(entry.value & P))
     return PATH_ABSENT;
   path_add (path, &entry);
@@ -139,7 +143,7 @@ path_32 (VtCore *core, uint32_t linear, Path *path)
 
 /* Tables of 64-bit entries from @table, whose level (1: page table) is @level: 4.4 and 4.5. */
 static PathEnd
-path_64 (VtCore *core, uint64_t linear, VtGpa table, unsigned level, Path *path)
+path_64 (const VtCore *core, uint64_t linear, VtGpa table, unsigned level, Path *path)
 {
   const uint64_t reserved = reserved_physical (core) | (core->efer & VT_EFER_NXE ? 0 : XD);
   /* PAE entries have nothing in bits 52 to 62. */
@@ -151,7 +155,9 @@ path_64 (VtCore *core, uint64_t linear, VtGpa table, unsigned level, Path *path)
       const unsigned shift = 12 + 9 * (level - 1);
       Entry          entry;
 
-      entry_read (core, table + (linear >> shift & 0x1ff) * 8, 8, &entry);
+      path->gpa = table + (linear >> shift & 0x1ff) * 8;
+      if (!entry_read (core, path->gpa, 8, &entry))
+        return PATH_UNKNOWN;
       if (!(entry.value & P))
         return PATH_ABSENT;
       path_add (path, &entry);
@@ -173,9 +179,10 @@ path_64 (VtCore *core, uint64_t linear, VtGpa table, unsigned level, Path *path)
 }
 
 static PathEnd
-path_find (VtCore *core, uint64_t linear, Path *path)
+path_find (const VtCore *core, uint64_t linear, Path *path)
 {
-  *path = (Path){ .rights = RW | US };
+  path->n = 0;
+  path->rights = RW | US;
   if (!(core->cr4 & VT_CR4_PAE))
     return path_32 (core, (uint32_t) linear, path);
   if (core->long_mode)
@@ -216,13 +223,23 @@ is_allowed (const VtCore *core, const Path *path, VtAccessKind kind, VtAccessSet
   return kind != VT_ACCESS_WRITE || (path->rights & RW) || (!user && !(core->cr0 & VT_CR0_WP));
 }
 
+uint32_t
+vt_mmu_error (const VtCore *core, VtAccessKind kind, VtAccessSet set)
+{
+  const bool fetch = (core->efer & VT_EFER_NXE && core->cr4 & VT_CR4_PAE) || core->cr4 & VT_CR4_SMEP;
+
+  return (kind == VT_ACCESS_WRITE ? VT_PF_WRITE : 0) | (set == VT_SET_USER ? VT_PF_USER : 0)
+         | (kind == VT_ACCESS_FETCH && fetch ? VT_PF_FETCH : 0);
+}
+
 static bool
-mark (Path *path, VtAccessKind kind)
+mark (VtMmu *mmu, Path *path, VtAccessKind kind)
 {
   for (unsigned i = 0; i < path->n; i++)
     {
       const bool leaf = i == path->n - 1;
-      if (!entry_mark (&path->entry[i], path->width, A | (leaf && kind == VT_ACCESS_WRITE ? D : 0)))
+      if (!entry_mark (mmu, &path->entry[i], path->width, A | (leaf && kind == VT_ACCESS_WRITE ? D : 0))
+          || mmu->untold)
         return false;
     }
   return true;
@@ -232,24 +249,29 @@ mark (Path *path, VtAccessKind kind)
  * what was read, as if it had come before the change. */
 #define MOST_TRIES 64u
 
-bool
-vt_mmu_walk (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtWalk *out,
-             uint32_t *error)
+VtWalkEnd
+vt_mmu_walk_noted (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, VtWalk *out,
+                   uint32_t *error)
 {
   Path path;
 
   core->mmu.n_walks++;
+  out->size = VT_PAGE;
+  out->global = false;
+  out->gpa = (uint32_t) linear;
   if (!(core->cr0 & VT_CR0_PG))
-    {
-      *out = (VtWalk){ .gpa = (uint32_t) linear, .size = VT_PAGE };
-      return true;
-    }
+    return VT_WALK_DONE;
   for (unsigned tries = 0;; tries++)
     {
       const PathEnd end = path_find (core, linear, &path);
       bool          ok = false;
       uint32_t      bits = end == PATH_RESERVED ? VT_PF_RESERVED | VT_PF_PRESENT : 0;
 
+      out->gpa = path.gpa;
+      if (end == PATH_UNKNOWN)
+        return VT_WALK_UNKNOWN;
+      if (kind == VT_ACCESS_KINDS)
+        return end == PATH_OK ? VT_WALK_DONE : VT_WALK_FAULT;
       if (end == PATH_OK)
         {
           const bool locked = is_locked (core, &path, kind, set);
@@ -258,53 +280,16 @@ vt_mmu_walk (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set, 
         }
       if (!ok)
         {
-          *error = bits | (kind == VT_ACCESS_WRITE ? VT_PF_WRITE : 0)
-                   | (set == VT_SET_USER ? VT_PF_USER : 0);
-          if (kind == VT_ACCESS_FETCH
-              && ((core->efer & VT_EFER_NXE && core->cr4 & VT_CR4_PAE) || core->cr4 & VT_CR4_SMEP))
-            *error |= VT_PF_FETCH;
-          return false;
+          *error = bits | vt_mmu_error (core, kind, set);
+          return VT_WALK_FAULT;
         }
-      if (mark (&path, kind) || tries == MOST_TRIES)
+      const bool marked = mark (&core->mmu, &path, kind);
+      if (core->mmu.untold)
+        return VT_WALK_UNTOLD;
+      if (marked || tries == MOST_TRIES)
         break;
     }
-  *out = (VtWalk){
-    .gpa = path.gpa,
-    .size = path.size,
-    .global = (path.leaf & G) && (core->cr4 & VT_CR4_PGE),
-  };
-  return true;
-}
-
-bool
-vt_mmu_peek (VtCore *core, uint64_t linear, VtGpa *gpa)
-{
-  Path path;
-
-  if (!(core->cr0 & VT_CR0_PG))
-    {
-      *gpa = (uint32_t) linear;
-      return true;
-    }
-  if (path_find (core, linear, &path) != PATH_OK)
-    return false;
-  *gpa = path.gpa;
-  return true;
-}
-
-void
-vt_core_load_pdptes (VtCore *core, uint64_t cr3)
-{
-  uint64_t       pdpte[4];
-  const uint64_t reserved = reserved_physical (core) | ~(VT_BIT (52) - 1) | 0x1e6;
-
-  for (unsigned i = 0; i < 4; i++)
-    {
-      Entry entry;
-      entry_read (core, (cr3 & 0xffffffe0) + i * 8, 8, &entry);
-      pdpte[i] = entry.value;
-      if ((pdpte[i] & P) && (pdpte[i] & reserved))
-        vt_core_gp (core, 0);
-    }
-  memcpy (core->pdpte, pdpte, sizeof pdpte);
+  out->size = path.size;
+  out->global = (path.leaf & G) && (core->cr4 & VT_CR4_PGE);
+  return VT_WALK_DONE;
 }
