@@ -118,6 +118,12 @@ vt_blocks_flush (VtBlocks *b)
   b->counts.flushes++;
 }
 
+static uint32_t *
+bucket_of (VtBlocks *b, const VtBlock *block)
+{
+  return vt_blocks_bucket (b, block->page, block->offset, block->mode, block->moves ? 0 : block->page_rip);
+}
+
 VtCodePage *
 vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page)
 {
@@ -144,7 +150,7 @@ void
 vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail)
 {
   const uint32_t n = b->blocks->len;
-  uint32_t      *head = vt_blocks_bucket (b, block->page, block->offset, block->mode);
+  uint32_t      *head = bucket_of (b, block);
 
   g_array_append_vals (b->blocks, block, 1);
   VtBlock *added = vt_block (b, n);
@@ -164,7 +170,7 @@ static void
 kill_block (VtBlocks *b, uint32_t n)
 {
   VtBlock  *block = vt_block (b, n);
-  uint32_t *at = vt_blocks_bucket (b, block->page, block->offset, block->mode);
+  uint32_t *at = bucket_of (b, block);
   VtEmit    entry = { .write = b->area.write, .at = block->near };
 
   if (block->dead)

@@ -260,10 +260,11 @@ vt_block_link (const VtBlocks *b, uint32_t n)
   return &g_array_index (b->links, VtBlockLink, n);
 }
 
+/* @page_rip: what names the block, too, or 0. */
 static inline uint32_t *
-vt_blocks_bucket (VtBlocks *b, const uint8_t *page, unsigned offset, unsigned mode)
+vt_blocks_bucket (VtBlocks *b, const uint8_t *page, unsigned offset, unsigned mode, uint64_t page_rip)
 {
-  const uint64_t at = (uint64_t) (uintptr_t) page + offset;
+  const uint64_t at = (uint64_t) (uintptr_t) page + offset + page_rip;
   return &b->bucket[((at * UINT64_C (0x9e3779b97f4a7c15) >> 40) + mode) % VT_BLOCK_BUCKETS];
 }
 

@@ -55,15 +55,17 @@ vt_find_spot (VtCore *core, unsigned mode, uint64_t rip, VtSpot *out)
 VtBlock *
 vt_find_block (VtBlocks *b, const VtCode *code)
 {
-  const unsigned offset = (unsigned) (code->rip - code->page_rip);
+  const unsigned  offset = (unsigned) (code->rip - code->page_rip);
+  const bool      moves = vt_code_moves (code);
+  const uint32_t *first =
+      vt_blocks_bucket (b, code->page, offset, code->mode, moves ? 0 : code->page_rip);
 
-  for (uint32_t n = *vt_blocks_bucket (b, code->page, offset, code->mode); n != VT_NO_BLOCK;
-       n = vt_block (b, n)->next_hash)
+  for (uint32_t n = *first; n != VT_NO_BLOCK; n = vt_block (b, n)->next_hash)
     {
       VtBlock *block = vt_block (b, n);
       if (block->page == code->page && block->offset == offset && block->mode == code->mode
           && (block->tail == NULL || block->tail == code->tail)
-          && (vt_code_moves (code) ? block->moves : block->page_rip == code->page_rip))
+          && (moves ? block->moves : block->page_rip == code->page_rip))
         return block;
     }
   return NULL;
