@@ -37,6 +37,46 @@ test_marks (void)
   both_finish (&both);
 }
 
+/* Strings over pages, of which the second half is not to be written, and code in each of as many. */
+CORE_CODE (strings, 64,
+           "movq %cr0, %rax\n orl $0x10000, %eax\n movq %rax, %cr0\n movl $100, %ebp\n movq %cr3, %rdx\n"
+           "1: movq %rdx, %cr3\n movl $0x80000, %edi\n movl $0x1000, %ecx\n movq %rbp, %rax\n rep stosq\n"
+           "   movl $0x80000, %esi\n movl $0x90000, %edi\n movl $0x2000, %ecx\n rep movsl\n"
+           "   movl $0xc0000, %ebx\n"
+           "2: call *%rbx\n addl $0x1000, %ebx\n cmpl $0x100000, %ebx\n jb 2b\n"
+           "   decl %ebp\n jnz 1b\n"
+           "movq %rdx, %cr3\n movl $0x84000, %esi\n movl $0x9f000, %edi\n movl $0x1000, %ecx\n rep movsq\n hlt\n" LABEL (
+               strings_page) "hlt\n");
+extern const uint8_t strings_page[];
+
+static void
+test_strings (void)
+{
+  static const uint8_t code[] = { 0x48, 0xff, 0xc0, 0xc3 }; /* incq %rax; ret */
+
+  BOTH (strings, core_rig_long);
+  both_gate (&both, VT_EXC_PF, CORE_AT (strings, strings_page));
+  EACH (rig)
+    for (unsigned i = 0; i < PAGES; i++)
+      {
+        memcpy (rig->mem + 0xc0000 + i * VT_PAGE, code, sizeof code);
+        if (i >= 32)
+          *core_pte (rig, FIRST + i * VT_PAGE) &= (uint8_t) ~2;
+      }
+  const VtTranslateCounts counts = both_run (&both);
+  CoreRig                *rig = &both.rig[TRANSLATED];
+  g_assert_cmphex (rig->core->cr2, ==, 0xa0000);
+  for (unsigned i = 0; i < PAGES; i++)
+    {
+      const unsigned marks = *core_pte (rig, FIRST + i * VT_PAGE) & (A | D);
+      g_assert_cmphex (marks, ==, i < 8 || (i >= 16 && i < 24) || i == 31 ? A | D : 0);
+      g_assert_cmphex (*core_pte (rig, 0xc0000 + i * VT_PAGE) & (A | D), ==, A);
+    }
+  if (vt_translate_available (rig->core) && !rig->core->chaos)
+    g_assert_cmpuint (counts.interpreted, <, 1000);
+  both_finish (&both);
+}
+
 /* Pages that are not there, or not to be written, until a fault's handler makes them so; in the end it takes them away
  * again. */
 CORE_CODE (faults, 64,
@@ -188,6 +228,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/translate-tlb/marks", test_marks);
+  g_test_add_func ("/translate-tlb/strings", test_strings);
   g_test_add_func ("/translate-tlb/faults", test_faults);
   g_test_add_func ("/translate-tlb/own", test_own);
   g_test_add_func ("/translate-tlb/shared", test_shared);

@@ -277,7 +277,7 @@ typedef struct
   bool     global, tail_global;
 } VtSpot;
 
-/* Returns: false where the fetch TLB hasn't got its page. */
+/* For code that is about to be executed. Returns: false where its page can't be brought to the fetch TLB. */
 bool vt_find_spot (VtCore *core, unsigned mode, uint64_t rip, VtSpot *out);
 /* NULL: it has not been translated. */
 VtBlock *vt_find_block (VtBlocks *b, const VtCode *code);

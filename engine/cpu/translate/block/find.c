@@ -5,14 +5,15 @@
  */
 #include "quick.h"
 
+/* @now: it is about to be executed. */
 static const VtTlbEntry *
-fetch_entry (VtCore *core, unsigned mode, uint64_t page)
+fetch_entry (VtCore *core, unsigned mode, uint64_t page, bool now)
 {
   const VtAccessSet set = (mode & VT_MODE_SET) == VT_SET_USER ? VT_SET_USER : VT_SET_KERNEL;
   const VtTlbEntry *entry =
       &vt_mmu_table (&core->mmu, set, VT_ACCESS_FETCH)->entry[page / VT_PAGE % VT_TLB_ENTRIES];
 
-  return entry->tag == page ? entry : NULL;
+  return entry->tag == page || (now && vt_mmu_bring (core, page, VT_ACCESS_FETCH, set)) ? entry : NULL;
 }
 
 static uint64_t
@@ -27,7 +28,7 @@ vt_find_spot (VtCore *core, unsigned mode, uint64_t rip, VtSpot *out)
   const uint64_t linear =
       vt_mode_is_narrow (mode) ? (uint32_t) (core->seg[VT_CPU_CS].base + rip) : rip;
   const uint64_t    page = linear & ~VT_PAGE_OFFSET;
-  const VtTlbEntry *entry = fetch_entry (core, mode, page);
+  const VtTlbEntry *entry = fetch_entry (core, mode, page, true);
 
   if (entry == NULL)
     return false;
@@ -41,7 +42,7 @@ vt_find_spot (VtCore *core, unsigned mode, uint64_t rip, VtSpot *out)
   if ((linear & VT_PAGE_OFFSET) > VT_PAGE - ZYDIS_MAX_INSTRUCTION_LENGTH)
     {
       const uint64_t    next = next_page (mode, page);
-      const VtTlbEntry *tail = fetch_entry (core, mode, next);
+      const VtTlbEntry *tail = fetch_entry (core, mode, next, false);
       if (tail)
         {
           out->code.tail = (uint8_t *) (uintptr_t) (next + tail->addend);

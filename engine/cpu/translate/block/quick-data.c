@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Instructions whose operands are where only their registers tell, without leaving translated code:
- * strings, also of flat 32-bit code, upwards and as far as the TLB has their pages; bits by number. Where it hasn't, or an element is in two pages,
- * or somebody wants the core, the interpreter goes on with what the registers say is left.
+ * strings, also of flat 32-bit code, upwards and as far as their pages can be brought to the TLB; bits by number. Where
+ * they can't, or an element is in two pages, or somebody wants the core, the interpreter goes on with what the registers
+ * say is left.
  */
 #include "../interpret/alu.h"
 #include "../interpret/ops.h"
@@ -12,11 +13,11 @@
 static uint8_t *
 reach (VtCore *core, VtAccessKind kind, uint64_t linear, unsigned size, uint64_t *n)
 {
-  const uint64_t page = linear & ~VT_PAGE_OFFSET, in_page = (VT_PAGE - (linear & VT_PAGE_OFFSET)) / size;
-  const VtTlbEntry *entry =
-      &vt_mmu_table (&core->mmu, vt_mmu_data_set (core), kind)->entry[page / VT_PAGE % VT_TLB_ENTRIES];
+  const uint64_t    page = linear & ~VT_PAGE_OFFSET, in_page = (VT_PAGE - (linear & VT_PAGE_OFFSET)) / size;
+  const VtAccessSet set = vt_mmu_data_set (core);
+  const VtTlbEntry *entry = &vt_mmu_table (&core->mmu, set, kind)->entry[page / VT_PAGE % VT_TLB_ENTRIES];
 
-  if (entry->tag != page || in_page == 0)
+  if (in_page == 0 || (entry->tag != page && !vt_mmu_bring (core, linear, kind, set)))
     return NULL;
   *n = MIN (*n, in_page);
   return (uint8_t *) (uintptr_t) (linear + entry->addend);
@@ -114,10 +115,12 @@ vt_quick_string (VtCore *core, uint32_t exit, uint64_t next)
       if (reads)
         from = reach (core, VT_ACCESS_READ, base_of (core, insn) + vt_core_gpr (core, VT_CPU_RSI, insn->asize), size,
                       &n);
+      if (reads && from == NULL)
+        return 0;
       if (which != VT_STRING_LODS)
         to = reach (core, compares ? VT_ACCESS_READ : VT_ACCESS_WRITE,
                     vt_core_gpr (core, VT_CPU_RDI, insn->asize), size, &n);
-      if ((reads && from == NULL) || (which != VT_STRING_LODS && to == NULL))
+      if (which != VT_STRING_LODS && to == NULL)
         return 0;
       if (compares)
         n = compare (core, insn, from, to, size, n);
@@ -206,9 +209,6 @@ vt_quick_miss (VtCore *core, uint32_t exit, uint64_t live)
   const VtSiteCold *cold = (const VtSiteCold *) (const void *) (fast->site + VT_SITES * sizeof (VtSiteHot));
   const uint64_t    linear = fast->missed, last = cold->last;
 
-  /* What may happen between two instructions happens where the interpreter does one: chaos.c. */
-  if (G_UNLIKELY (core->chaos) && core->mmu.n_walks % 4 == 0)
-    return 0;
   /* Larger ones may have to be aligned, which is looked at before the page. */
   if ((linear & VT_PAGE_OFFSET) + last >= VT_PAGE || (last >= 8 && (linear & last) != 0)
       || !vt_mmu_bring (core, linear, fast->missed_table & 1 ? VT_ACCESS_WRITE : VT_ACCESS_READ,

@@ -92,8 +92,8 @@ interpret_decoded (Run *run, const VtInsn *insn)
     vt_chaos_between (run->core, run->b);
 }
 
-/* The block at RIP, or NULL: its page is not in the fetch TLB (which the interpreter's fetch will change), or
- * it can't be translated. */
+/* The block at RIP, or NULL: its page can't be brought to the fetch TLB (which the interpreter's fetch may), or it
+ * can't be translated. */
 static VtBlock *
 find (VtCore *core, VtBlocks *b, unsigned mode)
 {
@@ -271,8 +271,7 @@ follow (Run *run, uint32_t n)
   VtBlock *block = find (core, b, link->mode);
   if (block == NULL)
     {
-      /* No fetch has gone to this page since it left the TLB. The interpreter's does, and gets on: a block whose group
-       * fails would be found by the table of jumps again and again. */
+      /* The interpreter gets on: a block whose group fails would be found by the table of jumps again and again. */
       if (run->done < run->budget)
         interpret (run, 1);
       return;

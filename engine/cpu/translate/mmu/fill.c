@@ -117,6 +117,9 @@ vt_mmu_bring (VtCore *core, uint64_t linear, VtAccessKind kind, VtAccessSet set)
 
   if (vt_mmu_find (vt_mmu_table (&core->mmu, set, kind), linear & ~VT_PAGE_OFFSET))
     return true;
+  /* What may happen between two instructions happens where the interpreter does one: block/chaos.c. */
+  if (G_UNLIKELY (core->chaos) && core->mmu.n_walks % 4 == 0)
+    return false;
   /* A walk looks at no bit above those that tables translate. What is untold is told before there is more of it. */
   if (!vt_core_canonical (core, linear) || core->mmu.untold
       || vt_mmu_walk_noted (core, linear, kind, set, &walk, &error) != VT_WALK_DONE)
