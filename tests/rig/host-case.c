@@ -355,7 +355,7 @@ is_elsewhere (const VtInsn *insn)
     vt_op_int_fixed,  vt_op_invlpg,         vt_op_invpcid,      vt_op_iret,        vt_op_lar,
     vt_op_lldt,       vt_op_lmsw,           vt_op_load_far,     vt_op_load_table,  vt_op_lsl,
     vt_op_ltr,        vt_op_mov_control,    vt_op_mov_debug,    vt_op_out,         vt_op_popf,       vt_op_privileged_nop, vt_op_pushf,       vt_op_random,
-    vt_op_rdmsr,      vt_op_rdpid,          vt_op_rdpkru,       vt_op_rdtsc,       vt_op_read_base,
+    vt_op_rdmsr,      vt_op_rdpid,          vt_op_rdpkru,       vt_op_rdtsc,       vt_op_read_base,  vt_op_rsm,
     vt_op_smsw,           vt_op_sti,          vt_op_store_selector, vt_op_store_table,
     vt_op_swapgs,     vt_op_syscall,        vt_op_sysenter,     vt_op_sysexit,     vt_op_sysret,
     vt_op_touch,      vt_op_verify,         vt_op_write_base,   vt_op_wrmsr,       vt_op_wrpkru,
