@@ -166,6 +166,7 @@ wire_q35_host (VtRig *rig)
   host->ram = rig->ram;
   host->low_ram = VT_RIG_RAM;
   host->high_ram = VT_GIB;
+  host->smm = true;
 }
 
 static void
@@ -220,6 +221,7 @@ wire_ich9_lpc (VtRig *rig)
   lpc->suspend = vt_rig_line (rig);
   lpc->wake = vt_rig_line (rig);
   lpc->smi = vt_rig_line (rig);
+  lpc->smi_all = vt_rig_line (rig);
   rig->event = lpc_event;
 }
 
