@@ -114,11 +114,17 @@ which_chips (VtMachine *machine, const VtBoardClass *board)
 static bool
 choose_smm (VtMachine *machine, GError **error)
 {
-  machine->smm = g_strcmp0 (vitrine_config_get_smm (machine->config), "on") == 0;
+  const char      *wanted = vitrine_config_get_smm (machine->config);
+  const char      *firmware = vitrine_config_get_firmware (machine->config);
+  g_autofree char *path = vitrine_config_resolve (machine->config, firmware);
+
+  machine->smm = g_strcmp0 (wanted, "on") == 0
+                 || (g_strcmp0 (wanted, "auto") == 0
+                     && vitrine_firmware_needs (VITRINE_FIRMWARE_FOLDER, path, "requires-smm"));
   if (machine->smm && !machine->cpus->ops->smm)
     return vt_set_error (error, VITRINE_ERROR_UNSUPPORTED,
                          "System management mode is not offered with the CPU engine “%s”; set “cpu-engine” to "
-                         "“translate”, or “smm” to “off” where the firmware does without.",
+                         "“translate”, or “smm” to “off” and choose firmware that does without.",
                          machine->cpus->ops->id);
   return true;
 }

@@ -82,6 +82,9 @@ guint64     vitrine_config_get_memory (VitrineConfig *config); /* MiB. */
 const char *vitrine_config_get_cpu_engine (VitrineConfig *config);
 const char *vitrine_config_get_kernel_irqchip (VitrineConfig *config);
 const char *vitrine_config_get_smm (VitrineConfig *config);
+/* Where distributions describe their firmware images; and whether a description there of @image has @feature. */
+#define VITRINE_FIRMWARE_FOLDER "/usr/share/qemu/firmware"
+gboolean vitrine_firmware_needs (const char *folder, const char *image, const char *feature);
 const char *vitrine_config_get_firmware (VitrineConfig *config);
 const char *vitrine_config_get_nvram (VitrineConfig *config);  /* NULL or "": none. */
 const char *vitrine_config_get_kernel (VitrineConfig *config); /* NULL or "": none. */

@@ -463,6 +463,40 @@ test_odd_files (Folder *f, gconstpointer data)
   g_assert_error (error, VITRINE_ERROR, VITRINE_ERROR_NOT_FOUND);
 }
 
+/* Descriptors of firmware: by image, through links, and whatever nonsense lies beside them. */
+static void
+test_firmware (void)
+{
+  static const char *const nonsense[] = { "[]", "{", "", "1", "{\"mapping\": 1}", "{\"mapping\": {\"executable\": []}}",
+                                          "{\"mapping\": {\"executable\": {\"filename\": {}}}}" };
+  g_autofree char *folder = g_dir_make_tmp ("vitrine-firmware-XXXXXX", NULL);
+  g_autofree char *image = g_build_filename (folder, "code.fd", NULL), *link = g_build_filename (folder, "link.fd", NULL);
+  g_autofree char *other = g_build_filename (folder, "other.fd", NULL), *file = g_build_filename (folder, "x.json", NULL);
+  g_autofree char *text = g_strdup_printf ("{\"mapping\": {\"executable\": {\"filename\": \"%s\"}},"
+                                           " \"features\": [1, \"a\", \"requires-smm\"]}", link);
+
+  g_assert_true (g_file_set_contents (image, "x", 1, NULL) && g_file_set_contents (other, "x", 1, NULL));
+  g_assert_cmpint (symlink (image, link), ==, 0);
+  g_assert_false (vitrine_firmware_needs (folder, image, "requires-smm"));
+  g_assert_false (vitrine_firmware_needs ("/nonexistent", image, "requires-smm"));
+  for (unsigned i = 0; i < G_N_ELEMENTS (nonsense); i++)
+    {
+      g_assert_true (g_file_set_contents (file, nonsense[i], -1, NULL));
+      g_assert_false (vitrine_firmware_needs (folder, image, "requires-smm"));
+    }
+  g_assert_true (g_file_set_contents (file, text, -1, NULL));
+  g_assert_true (vitrine_firmware_needs (folder, image, "requires-smm"));
+  g_assert_true (vitrine_firmware_needs (folder, link, "requires-smm"));
+  g_assert_false (vitrine_firmware_needs (folder, other, "requires-smm"));
+  g_assert_false (vitrine_firmware_needs (folder, "/nonexistent", "requires-smm"));
+  g_assert_false (vitrine_firmware_needs (folder, image, "b"));
+  g_unlink (image);
+  g_unlink (link);
+  g_unlink (other);
+  g_unlink (file);
+  g_rmdir (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -475,6 +509,7 @@ main (int argc, char **argv)
   g_test_add_func ("/config/damaged", test_damaged);
   g_test_add_func ("/config/nesting", test_nesting);
   g_test_add_func ("/config/changed", test_changed);
+  g_test_add_func ("/config/firmware", test_firmware);
   g_test_add_func ("/config/names", test_names);
   g_test_add_func ("/config/uuid-derived", test_uuid_derived);
   g_test_add ("/config/save", Folder, NULL, folder_init, test_save, folder_finish);
