@@ -8,7 +8,7 @@
 #include "../host/examine.h"
 #include "insn.h"
 
-#define CACHE 1024u
+#define CACHE 8192u
 #define MOST_BYTES 15u
 #define MODES 6u
 
@@ -286,13 +286,60 @@ vt_decoder_note (VtDecoder *decoder, const VtInsn *insn)
   decoder->known = insn->op != NULL;
 }
 
+/* Whether the @there bytes begin with its own. */
+static bool
+is_at (const VtInsn *insn, const uint8_t *bytes, unsigned there)
+{
+  const unsigned n = insn->length;
+
+  if (G_UNLIKELY (there < MOST_BYTES))
+    return n <= there && memcmp (insn->bytes, bytes, n) == 0;
+  const uint64_t low = vt_ld64 (insn->bytes) ^ vt_ld64 (bytes);
+  const uint64_t high = vt_ld64 (insn->bytes + 7) ^ vt_ld64 (bytes + 7);
+
+  /* The last byte of the lower half is the first of the upper one. */
+  return n <= 8 ? low << (64 - 8 * n) == 0 : low == 0 && high << (120 - 8 * n) == 0;
+}
+
+static VtAccessSet
+fetch_set (const VtCore *core)
+{
+  return core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
+}
+
+/* The instruction at @linear, of which there may be @allowed bytes, and @n in that page. */
+static G_GNUC_NO_INLINE void
+decode_anew (VtCore *core, Entry *entry, uint64_t linear, ZydisMachineMode mode, unsigned n, unsigned allowed)
+{
+  VtDecoder              *decoder = core->decoder;
+  uint8_t                 bytes[MOST_BYTES];
+  ZydisDecodedInstruction instruction;
+  ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
+
+  vt_mmu_read (core, linear, bytes, n, VT_ACCESS_FETCH, fetch_set (core));
+  ZyanStatus status = ZydisDecoderDecodeFull (&decoder->zydis[mode], bytes, n, &instruction, operands);
+  if (status == ZYDIS_STATUS_NO_MORE_DATA && n < allowed)
+    {
+      /* The rest is in the next page, and only now may that one fault. */
+      const uint64_t next = vt_mmu_wrap (core, linear + n);
+      vt_mmu_read (core, next, bytes + n, allowed - n, VT_ACCESS_FETCH, fetch_set (core));
+      status = ZydisDecoderDecodeFull (&decoder->zydis[mode], bytes, allowed, &instruction, operands);
+    }
+  decoder->last = 0;
+  if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG
+      || (status == ZYDIS_STATUS_NO_MORE_DATA))
+    vt_core_gp (core, 0); /* Beyond 15 bytes, or the segment's limit. */
+  if (!ZYAN_SUCCESS (status))
+    vt_core_ud (core);
+  entry->linear = linear;
+  vt_insn_take (&entry->insn, &instruction, operands, mode, bytes);
+}
+
 const VtInsn *
 vt_decode (VtCore *core)
 {
-  const VtAccessSet      set = core->cpl == 3 ? VT_SET_USER : VT_SET_KERNEL;
   const ZydisMachineMode mode = vt_decode_mode (core);
   VtDecoder             *decoder = core->decoder;
-  uint8_t                bytes[MOST_BYTES];
   uint64_t               linear = core->rip, allowed = MOST_BYTES;
 
   if (core->code_bits == 64)
@@ -309,42 +356,12 @@ vt_decode (VtCore *core)
       linear = (uint32_t) (cs->base + core->rip);
     }
 
-  const unsigned in_page = (unsigned) MIN (allowed, VT_PAGE - (linear & VT_PAGE_OFFSET));
-  unsigned       n = in_page;
-  const uint8_t *host = vt_mmu_host (core, linear, 1, VT_ACCESS_FETCH, set);
-  if (host)
-    memcpy (bytes, host, n);
-  else
-    vt_mmu_read (core, linear, bytes, n, VT_ACCESS_FETCH, set);
-
-  Entry *entry = &decoder->cache[(linear ^ linear >> 10 ^ (unsigned) mode) % CACHE];
-  if (entry->linear == linear && entry->insn.mode == mode && entry->insn.length
-      && entry->insn.length <= n && memcmp (entry->insn.bytes, bytes, entry->insn.length) == 0)
-    {
-      vt_decoder_note (decoder, &entry->insn);
-      return &entry->insn;
-    }
-
-  ZydisDecodedInstruction instruction;
-  ZydisDecodedOperand     operands[ZYDIS_MAX_OPERAND_COUNT];
-  ZyanStatus              status =
-      ZydisDecoderDecodeFull (&decoder->zydis[mode], bytes, n, &instruction, operands);
-  if (status == ZYDIS_STATUS_NO_MORE_DATA && n < allowed)
-    {
-      /* The rest is in the next page, and only now may that one fault. */
-      const uint64_t next = vt_mmu_wrap (core, linear + n);
-      vt_mmu_read (core, next, bytes + n, (unsigned) (allowed - n), VT_ACCESS_FETCH, set);
-      n = (unsigned) allowed;
-      status = ZydisDecoderDecodeFull (&decoder->zydis[mode], bytes, n, &instruction, operands);
-    }
-  decoder->last = 0;
-  if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG
-      || (status == ZYDIS_STATUS_NO_MORE_DATA))
-    vt_core_gp (core, 0); /* Beyond 15 bytes, or the segment's limit. */
-  if (!ZYAN_SUCCESS (status))
-    vt_core_ud (core);
-  entry->linear = linear;
-  vt_insn_take (&entry->insn, &instruction, operands, mode, bytes);
+  const unsigned n = (unsigned) MIN (allowed, VT_PAGE - (linear & VT_PAGE_OFFSET));
+  const uint8_t *host = vt_mmu_host (core, linear, 1, VT_ACCESS_FETCH, fetch_set (core));
+  Entry         *entry = &decoder->cache[(linear ^ linear >> 13 ^ (unsigned) mode) % CACHE];
+  if (entry->linear != linear || entry->insn.mode != mode || entry->insn.length == 0 || host == NULL
+      || !is_at (&entry->insn, host, n))
+    decode_anew (core, entry, linear, mode, n, (unsigned) allowed);
   vt_decoder_note (decoder, &entry->insn);
   return &entry->insn;
 }
