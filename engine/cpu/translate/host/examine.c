@@ -266,6 +266,8 @@ vt_unit_examine (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand 
           if (!accept_register (use, o, insn->encoding)
               || (!visible && vt_unit_mentions (o) == RSP))
             return false;
+          use->flags |= ZydisRegisterGetClass (o->reg.value) == ZYDIS_REGCLASS_FLAGS
+                        && (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE);
           break;
         case ZYDIS_OPERAND_TYPE_MEMORY:
           /* One, named, plain: no gather, and no operand that the assembler doesn't show. */

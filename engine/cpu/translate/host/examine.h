@@ -28,6 +28,7 @@ typedef struct VtUnitUse
   uint8_t  size;    /* Of the memory operand, or 0. */
   bool     reads, writes;
   bool     aligned; /* The operand may have to be. */
+  bool     flags;   /* It changes flags. */
   /* By a mask of AVX-512: its register, or 0 where all of the operand is accessed. */
   uint8_t mask;
   uint8_t element;   /* Bytes of one of the operand's elements. */

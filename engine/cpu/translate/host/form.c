@@ -123,6 +123,17 @@ vt_form_of (const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *oper
                && (insn->mnemonic == ZYDIS_MNEMONIC_EXTRQ || insn->mnemonic == ZYDIS_MNEMONIC_INSERTQ))
         o->imm.u &= 0x3f; /* All that counts of two bytes (AMD APM volume 4, EXTRQ). */
     }
+  /* What it has without naming it stays where it is: XMM0. */
+  for (unsigned i = 0; i < insn->operand_count; i++)
+    if (operands[i].visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT
+        && ZydisRegisterGetClass (operands[i].reg.value) == ZYDIS_REGCLASS_XMM
+        && operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER)
+      {
+        const int id = ZydisRegisterGetId (operands[i].reg.value);
+        if (form->n == VT_FORM_OPERANDS || id != 0)
+          return false;
+        add (form, VT_FORM_VECTOR, id, (unsigned) id, &operands[i]);
+      }
   clear_instead (insn, operands, &request, form);
   if (!ZYAN_SUCCESS (ZydisEncoderEncodeInstruction (&request, bytes, &length))
       || length >= sizeof form->code)

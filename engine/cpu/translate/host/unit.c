@@ -13,6 +13,7 @@
 
 #define CACHE 1024u
 #define PARTS 32u
+#define MXCSR_QUIET 0x1f80u /* No arithmetic exception. */
 
 /* An instruction that has been decoded. */
 typedef struct
@@ -22,6 +23,7 @@ typedef struct
   VtUnitUse use;
   VtForm    form;
   uint64_t  code; /* Where its form is; 0: it is declined. */
+  bool      direct; /* Its registers are loaded, rather than the image. */
 } Entry;
 
 /* What the registers of a form held before, or shall hold. */
@@ -58,6 +60,9 @@ learn_parts (VtUnit *unit)
   /* What the stubs and images know how to handle. */
   unit->features = read_xcr0 () & (VT_FEATURE_X87 | VT_FEATURE_SSE | VT_FEATURE_AVX
                                    | VT_FEATURES_AVX512 | VT_FEATURE_PKRU);
+  /* Masks are loaded whole, which AVX-512 without BW has no instruction for. */
+  if (!__get_cpuid_count (7, 0, &a, &b, &c, &d) || !(b & VT_BIT (30)))
+    unit->features &= ~VT_FEATURES_AVX512;
   for (unsigned i = 2; i < PARTS; i++)
     if ((unit->features >> i & 1) && __get_cpuid_count (0xd, i, &a, &b, &c, &d)
         && vt_range_ok (b, a, VT_CPU_XSAVE))
@@ -171,6 +176,10 @@ prepare (Entry *entry, const VtInsn *insn)
     return;
   entry->opcode = vt_unit_x87_opcode (&instruction);
   entry->code = find_form (entry->form.code);
+  /* Conversions from MMX may make its state the x87's even where they read memory: the host knows. */
+  entry->direct = entry->use.needs >= VT_NEEDS_SSE && !entry->use.x87_too && entry->form.n != 0
+                  && instruction.mnemonic != ZYDIS_MNEMONIC_CVTPI2PS
+                  && instruction.mnemonic != ZYDIS_MNEMONIC_CVTPI2PD;
 }
 
 static const Entry *
@@ -253,6 +262,49 @@ put_back (VtCore *core, const VtForm *form, const uint64_t gpr[VT_CPU_GPRS], con
       else if (r->written)
         put (core, r->kind, r->guest, made.of[i]);
     }
+}
+
+/* The same for a call with the registers themselves. */
+static void
+load_registers (const VtCore *core, const Entry *entry, uint64_t gpr[VT_CPU_GPRS], VtUnitRegisters *to)
+{
+  for (unsigned i = 0; i < entry->form.n; i++)
+    {
+      const VtFormRegister *r = &entry->form.reg[i];
+      if (r->kind == VT_FORM_GPR || r->kind == VT_FORM_HIGH)
+        gpr[r->host] = core->gpr[r->guest] >> (r->kind == VT_FORM_HIGH ? 8 : 0);
+      else if (r->kind == VT_FORM_MASK)
+        to->mask[r->host] = r->guest == VT_FORM_ALL ? UINT64_MAX : vt_unit_get_mask (core, r->guest);
+      else if (r->cleared)
+        memset (to->vector[r->host], 0, sizeof to->vector[0]);
+      else
+        vt_unit_get_vector (core, r->guest, to->vector[r->host]);
+    }
+  to->mxcsr = vt_ld32 (core->xsave + 24);
+  to->size = entry->use.needs == VT_NEEDS_SSE ? 16 : entry->use.needs == VT_NEEDS_AVX ? 32 : 64;
+}
+
+static void
+store_registers (VtCore *core, const Entry *entry, const uint64_t gpr[VT_CPU_GPRS], VtUnitRegisters *from)
+{
+  for (unsigned i = entry->form.n; i-- > 0;)
+    {
+      const VtFormRegister *r = &entry->form.reg[i];
+      if (!r->written)
+        continue;
+      if (r->kind == VT_FORM_GPR)
+        core->gpr[r->guest] = gpr[r->host];
+      else if (r->kind == VT_FORM_MASK)
+        vt_unit_put_mask (core, r->guest, from->mask[r->host]);
+      else
+        {
+          /* VEX clears what is beyond. */
+          if (from->size == 32)
+            memset (from->vector[r->host] + 32, 0, 32);
+          vt_unit_put_vector (core, r->guest, from->vector[r->host]);
+        }
+    }
+  vt_st32 (core->xsave + 24, from->mxcsr);
 }
 
 /* Running ----------------------------------------------------------------------------------------- */
@@ -349,20 +401,60 @@ put_pointers (VtCore *core, const VtInsn *insn, const Entry *entry, const uint8_
 static void
 check_alignment (VtCore *core, const Entry *entry, const VtUnitCall *call, unsigned offset)
 {
-  VtUnit    *unit = core->unit;
-  VtUnitCall trial = *call;
-  Registers  kept;
+  VtUnit         *unit = core->unit;
+  VtUnitCall      trial = *call;
+  VtUnitRegisters registers;
+  Registers       kept;
 
-  put_in_place (core, &entry->form, trial.gpr, &kept);
-  memcpy (unit->trial, core->xsave, sizeof unit->trial);
-  put_back (core, &entry->form, trial.gpr, &kept, false);
+  if (entry->direct)
+    {
+      load_registers (core, entry, trial.gpr, &registers);
+      registers.mxcsr = MXCSR_QUIET;
+      trial.registers = &registers;
+    }
+  else
+    {
+      put_in_place (core, &entry->form, trial.gpr, &kept);
+      memcpy (unit->trial, core->xsave, sizeof unit->trial);
+      put_back (core, &entry->form, trial.gpr, &kept, false);
+      vt_st32 (unit->trial + 24, MXCSR_QUIET);
+      trial.guest = unit->trial;
+    }
   memset (unit->bounce, 0, sizeof unit->bounce);
-  vt_st32 (unit->trial + 24, 0x1f80); /* No arithmetic exception. */
-  trial.guest = unit->trial;
   trial.gpr[VT_FORM_BASE] = (uint64_t) (uintptr_t) (unit->bounce + offset);
   const uint32_t signal = vt_unit_call (&trial);
   if (signal == SIGSEGV || signal == SIGBUS)
     vt_core_gp (core, 0);
+}
+
+/* RCX is the result of string comparisons, which no operand names. */
+static void
+run_direct (VtCore *core, const Entry *entry, VtUnitCall *call)
+{
+  VtUnitRegisters registers;
+
+  load_registers (core, entry, call->gpr, &registers);
+  call->registers = &registers;
+  if (vt_unit_call (call))
+    raise_signal (core, call);
+  core->gpr[VT_CPU_RCX] = call->gpr[VT_CPU_RCX];
+  store_registers (core, entry, call->gpr, &registers);
+}
+
+static void
+run_by_image (VtCore *core, const VtInsn *insn, const Entry *entry, VtUnitCall *call)
+{
+  Registers registers;
+  uint8_t   pointers[18];
+
+  memcpy (pointers, core->xsave + 6, sizeof pointers);
+  put_in_place (core, &entry->form, call->gpr, &registers);
+  const bool done = vt_unit_call (call) == 0;
+  put_back (core, &entry->form, call->gpr, &registers, done);
+  if (!done)
+    raise_signal (core, call);
+  if (call->features & VT_FEATURE_X87)
+    put_pointers (core, insn, entry, pointers);
 }
 
 void
@@ -373,8 +465,6 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
   const Entry      *entry = find (unit, insn);
   const VtUnitUse  *use = &entry->use;
   uint64_t          linear = 0, selected = 0;
-  Registers         registers;
-  uint8_t           pointers[18];
 
   if (!unit->features || entry->code == 0)
     vt_core_decline (core);
@@ -412,20 +502,15 @@ vt_unit_run (VtCore *core, const VtInsn *insn)
       call.gpr[VT_FORM_BASE] = (uint64_t) (uintptr_t) bounce;
     }
 
-  memcpy (pointers, core->xsave + 6, sizeof pointers);
-  put_in_place (core, &entry->form, call.gpr, &registers);
-  const bool done = vt_unit_call (&call) == 0;
-  if (done)
-    /* The result of string comparisons, which no operand names. */
-    core->gpr[VT_CPU_RCX] = call.gpr[VT_CPU_RCX];
-  put_back (core, &entry->form, call.gpr, &registers, done);
-  if (!done)
-    raise_signal (core, &call);
-  if (call.features & VT_FEATURE_X87)
-    put_pointers (core, insn, entry, pointers);
+  if (entry->direct)
+    run_direct (core, entry, &call);
+  else
+    run_by_image (core, insn, entry, &call);
   if (use->mask && use->writes)
     vt_unit_masked_write (core, insn, use, selected, bounce);
   else if (use->writes)
     vt_mmu_write (core, linear, bounce, use->size, set);
-  core->rflags = (core->rflags & ~VT_FLAGS_STATUS) | (call.flags & VT_FLAGS_STATUS);
+  /* Others than those of vectors may read flags, too, and have them loaded. */
+  if (!entry->direct || use->flags)
+    core->rflags = (core->rflags & ~VT_FLAGS_STATUS) | (call.flags & VT_FLAGS_STATUS);
 }

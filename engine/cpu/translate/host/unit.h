@@ -11,6 +11,7 @@
 
 /* The bits of MXCSR that a guest may set. The image's own mask is the host's, which may have more. */
 #define VT_MXCSR_MASK 0xffffu
+#define VT_UNIT_REGISTERS 5u
 #define VT_XSAVE_HEADER 512u
 #define VT_XSAVE_EXTENDED 576u
 #define VT_FEATURE_X87 VT_BIT (0)
@@ -78,6 +79,15 @@ vt_unit_set_in_use (VtCore *core, uint64_t features)
   vt_st64 (core->xsave + VT_XSAVE_HEADER, features);
 }
 
+/* Vector and mask registers by number, and MXCSR: loaded before a form, and stored behind it. */
+typedef struct
+{
+  uint8_t  vector[VT_UNIT_REGISTERS][64];
+  uint64_t mask[VT_UNIT_REGISTERS];
+  uint32_t mxcsr;
+  uint32_t size; /* Of a vector: 16, 32, or 64, and then there are masks. */
+} VtUnitRegisters;
+
 /* host/call.c: a call of a form. Returns: 0, or the signal that the host raised. */
 typedef struct
 {
@@ -87,6 +97,7 @@ typedef struct
   uint64_t features;  /* What is loaded before and saved after. */
   uint8_t *guest, *host; /* XSAVE areas. */
   uint64_t rsp;       /* The host's, for the way out. */
+  VtUnitRegisters *registers; /* NULL: the units' state goes by @features and these areas. */
   uint32_t signal, mxcsr;
   VtTrap   trap;
 } VtUnitCall;
