@@ -380,10 +380,12 @@ make_reads (Access *reads, bool programmed)
   for (unsigned chip = 0; chip < 2; chip++)
     {
       const uint32_t port = chip ? 0xa0 : 0x20;
+      /* The timer, once programmed, ticks within 15 ms. */
+      const uint32_t ticks = programmed && chip == 0;
 
-      reads[n++] = (Access){ IN, port, 0 };
+      reads[n++] = (Access){ IN, port, ticks };
       reads[n++] = (Access){ OUT, port, 0x0a };
-      reads[n++] = (Access){ IN, port, 0 };
+      reads[n++] = (Access){ IN, port, ticks };
       reads[n++] = (Access){ OUT, port, 0x0b };
       reads[n++] = (Access){ IN, port, 0 };
       reads[n++] = (Access){ IN, port + 1, 0 };
