@@ -119,6 +119,13 @@ test_modes (void)
       g_assert_cmphex (in->cr4 | in->efer | in->idt_limit, ==, 0);
       g_assert_cmphex (in->dr7, ==, 0x400);
       g_assert_cmpuint (rig.core->code_bits, ==, 16);
+      /* What the handler makes of them is of no matter. */
+      memset (rig.core->gpr, 0x77, sizeof rig.core->gpr);
+      rig.core->cr3 = rig.core->gdt_base = rig.core->idt_base = 0;
+      rig.core->gdt_limit = 0;
+      rig.core->dr6 = 0;
+      rig.core->seg[VT_CPU_FS].base = 0;
+      rig.core->seg[VT_CPU_TR].limit = 0;
       g_assert_cmpint (step (&rig), ==, VT_STEP_DONE);
       vt_core_store (rig.core, is);
       g_assert_false (is->events.smm || is->events.nmi_masked);
@@ -230,6 +237,52 @@ test_far (void)
   core_rig_finish (&rig);
 }
 
+/* What one view has is not found in the other: the same page, read, written and executed in turn. */
+static void
+test_views (void)
+{
+  static const VtDeviceClass klass = { .id = "secret", .size = sizeof (VtDevice), .state = &vt_state_none };
+  VtContext  *context = vt_context_new_manual ();
+  VtRam      *secret = vt_ram_new ("secret", VT_PAGE, NULL);
+  CoreRig     rig;
+
+  begin (&rig, 0x1000);
+  const VtDeviceEnv env = { .context = context, .space = rig.space };
+  VtDevice         *dev = vt_device_new (&klass, "secret", &env);
+  VtRegion         *region = vt_device_add_ram_region (dev, secret, 0, VT_PAGE, VT_RAM_RW, NULL);
+
+  vt_region_for_smm (region);
+  vt_region_map (region, 0x8000, 1);
+  memset (rig.mem + 0x8000, 0x40, 16);         /* INC AX */
+  memset (vt_ram_host (secret), 0x48, 16);     /* DEC AX */
+  for (unsigned turn = 0; turn < 2; turn++)
+    {
+      rig.core->rip = 0x8000;
+      rig.core->gpr[VT_CPU_RAX] = 5;
+      step (&rig);
+      g_assert_cmphex (rig.core->gpr[VT_CPU_RAX], ==, 6);
+      g_assert_cmphex (vt_mmu_load (rig.core, 0x8004, 1, VT_SET_KERNEL), ==, 0x40);
+      vt_mmu_store (rig.core, 0x8008, 1, 0x11 + turn, VT_SET_KERNEL);
+      vt_smm_enter (rig.core);
+      rig.core->seg[VT_CPU_CS].base = 0;
+      rig.core->rip = 0x8000;
+      rig.core->gpr[VT_CPU_RAX] = 5;
+      step (&rig);
+      g_assert_cmphex (rig.core->gpr[VT_CPU_RAX], ==, 4);
+      g_assert_cmphex (vt_mmu_load (rig.core, 0x8004, 1, VT_SET_KERNEL), ==, 0x48);
+      vt_mmu_store (rig.core, 0x8008, 1, 0x21 + turn, VT_SET_KERNEL);
+      rig.core->seg[VT_CPU_CS].base = BASE;
+      rig.core->rip = HANDLER;
+      g_assert_cmpint (step (&rig), ==, VT_STEP_DONE);
+      g_assert_cmphex (rig.mem[0x8008], ==, 0x11 + turn);
+      g_assert_cmphex (vt_ram_host (secret)[8], ==, 0x21 + turn);
+    }
+  vt_device_free (dev);
+  vt_ram_free (secret);
+  vt_context_free (context);
+  core_rig_finish (&rig);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -239,5 +292,6 @@ main (int argc, char **argv)
   g_test_add_func ("/core-smm/halted", test_halted);
   g_test_add_func ("/core-smm/outside", test_outside);
   g_test_add_func ("/core-smm/far", test_far);
+  g_test_add_func ("/core-smm/views", test_views);
   return g_test_run ();
 }
