@@ -68,6 +68,7 @@ vt_blocks_new (VtCore *core)
   b->insns = g_array_new (FALSE, FALSE, sizeof (VtBlockInsn));
   b->decoded = g_array_new (FALSE, FALSE, sizeof (VtInsn));
   b->links = g_array_new (FALSE, FALSE, sizeof (VtBlockLink));
+  b->sources = g_byte_array_new ();
   b->pages = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   g_mutex_init (&b->lock);
   b->written = g_ptr_array_new ();
@@ -95,6 +96,7 @@ vt_blocks_free (VtBlocks *b)
   g_array_free (b->insns, TRUE);
   g_array_free (b->decoded, TRUE);
   g_array_free (b->links, TRUE);
+  g_byte_array_free (b->sources, TRUE);
   g_free (b->guest);
   g_free (b->signal_stack);
   vt_executable_unmap (&b->area);
@@ -113,6 +115,7 @@ vt_blocks_flush (VtBlocks *b)
   g_hash_table_remove_all (b->pages);
   memset (b->barren, 0, sizeof b->barren);
   b->n_jump_modes = 0;
+  vt_revive_begin (b);
   vt_sites_begin (b);
   vt_jump_slots_begin (b);
   b->counts.flushes++;
@@ -147,23 +150,31 @@ vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page)
 }
 
 void
+vt_blocks_enlist (VtBlocks *b, uint32_t n, VtCodePage *page)
+{
+  VtBlock  *block = vt_block (b, n);
+  uint32_t *head = bucket_of (b, block);
+
+  block->next_hash = *head;
+  *head = n;
+  block->next_page = page->first;
+  page->first = n;
+  b->core->fast.fresh = 1;
+}
+
+void
 vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail)
 {
   const uint32_t n = b->blocks->len;
-  uint32_t      *head = bucket_of (b, block);
 
   g_array_append_vals (b->blocks, block, 1);
   VtBlock *added = vt_block (b, n);
-  added->next_hash = *head;
-  *head = n;
-  added->next_page = page->first;
-  page->first = n;
+  vt_blocks_enlist (b, n, page);
   if (tail)
     {
       added->next_tail = tail->first_tail;
       tail->first_tail = n;
     }
-  b->core->fast.fresh = 1;
 }
 
 static void
@@ -179,6 +190,7 @@ kill_block (VtBlocks *b, uint32_t n)
     at = &vt_block (b, *at)->next_hash;
   *at = block->next_hash;
   block->dead = true;
+  vt_revive_keep (b, n);
   vt_emit_aim (&entry, vt_emit_jmp (&entry), block->dead_host);
   b->core->fast.fresh = 1;
 }

@@ -73,6 +73,7 @@ typedef struct
   uint64_t target; /* Less its page's RIP. */
   uint32_t block;  /* That it is part of. */
   uint32_t patch; /* The displacement of the jump to be aimed, or 0: it may not be. */
+  uint32_t unaimed; /* What was there first. */
   uint16_t mode;  /* Of the target's. */
 } VtBlockLink;
 
@@ -90,6 +91,12 @@ typedef struct
   uint32_t dead_host;   /* The way out when it's dead. */
   uint32_t first, n;    /* Of insns[]; one more stands for the end. */
   uint32_t next_page, next_tail;
+  /* revive.c: of links[]; what was looked at to make it, in the page and where it's kept, none: 0 bytes; and, of one that
+   * is dead, where the jump to its way out has been written over its entry. */
+  uint32_t first_link, n_links;
+  uint32_t seen;
+  uint16_t seen_at, n_seen;
+  uint8_t  entry[5];
 } VtBlock;
 
 #define VT_NO_BLOCK UINT32_MAX
@@ -160,6 +167,9 @@ typedef struct
   unsigned       mode;
 } VtBarren;
 
+#define VT_DEAD_BUCKETS 16384u
+#define VT_MOST_SEEN 1024u /* Bytes that are kept of a block, and of all. */
+#define VT_MOST_SOURCES (16u << 20)
 #define VT_BLOCK_NUMBER 4u /* Bytes in front of a block's code. */
 #define VT_BARREN 1024u
 #define VT_BLOCK_BUCKETS (1u << 18)
@@ -193,6 +203,10 @@ struct VtBlocks
   GArray     *decoded; /* VtInsn: those that are the interpreter's, or may well be. */
   uint32_t    bucket[VT_BLOCK_BUCKETS];
   GHashTable *pages; /* Host page: VtCodePage. */
+  uint32_t    dead[VT_DEAD_BUCKETS];
+  GByteArray *sources;                /* What was looked at for each block, */
+  uint8_t     bytes[VT_PAGE];         /* and of the page of the one that is made, */
+  uint16_t    seen_first, seen_end;   /* from here to there. */
   VtBarren    barren[VT_BARREN];
 
   /* The modes that have a jump table. */
@@ -223,6 +237,8 @@ VtBlocks *vt_blocks_new (VtCore *core); /* NULL: this host can't. */
 void vt_blocks_page_written (VtBlocks *b, const uint8_t *page);
 /* The page at @gpa, which is of RAM and is @page in the host, under watch. Returns: NULL where it isn't. */
 VtCodePage *vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page);
+/* Block @n into the lists by which it's found, and dies. */
+void vt_blocks_enlist (VtBlocks *b, uint32_t n, VtCodePage *page);
 /* Adds a block that has been emitted. @tail: the page that it crosses into, or NULL. */
 void vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail);
 /* The instruction whose host code holds offset @host, or VT_NO_BLOCK. */
@@ -285,6 +301,33 @@ VtBlock *vt_find_block (VtBlocks *b, const VtCode *code);
 void vt_find_note (VtCore *core, const VtBlock *block, const VtSpot *spot);
 /* All three, for translated code; or NULL. */
 const VtBlock *vt_find_translated (VtCore *core, unsigned mode, uint64_t rip);
+
+/* Whether it is what @code names. */
+static inline bool
+vt_block_is_of (const VtBlock *block, const VtCode *code)
+{
+  return block->page == code->page && block->offset == code->rip - code->page_rip && block->mode == code->mode
+         && (block->tail == NULL || block->tail == code->tail)
+         && (vt_code_moves (code) ? block->moves : block->page_rip == code->page_rip);
+}
+
+/* revive.c: there are none. */
+void vt_revive_begin (VtBlocks *b);
+/* A block of @page, which is under watch, is going to be made; and has been: it's not among the others yet. */
+void vt_revive_look (VtBlocks *b, const uint8_t *page);
+void vt_revive_note (VtBlocks *b, VtBlock *block);
+/* Block @n dies. */
+void vt_revive_keep (VtBlocks *b, uint32_t n);
+/* Between the two: a block of such code that has died, if it can live on; or NULL. */
+VtBlock *vt_revive (VtBlocks *b, const VtCode *code, VtCodePage *page);
+
+/* @n bytes of the page at @at have been looked at. */
+static inline void
+vt_revive_seen (VtBlocks *b, unsigned at, unsigned n)
+{
+  b->seen_first = (uint16_t) MIN (b->seen_first, at);
+  b->seen_end = (uint16_t) MAX (b->seen_end, at + n);
+}
 
 /* mode.c */
 /* The mode that the core is in. */

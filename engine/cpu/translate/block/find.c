@@ -64,9 +64,7 @@ vt_find_block (VtBlocks *b, const VtCode *code)
   for (uint32_t n = *first; n != VT_NO_BLOCK; n = vt_block (b, n)->next_hash)
     {
       VtBlock *block = vt_block (b, n);
-      if (block->page == code->page && block->offset == offset && block->mode == code->mode
-          && (block->tail == NULL || block->tail == code->tail)
-          && (moves ? block->moves : block->page_rip == code->page_rip))
+      if (vt_block_is_of (block, code))
         return block;
     }
   return NULL;

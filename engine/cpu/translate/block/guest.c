@@ -265,7 +265,7 @@ decoder_of (VtBlocks *b)
                            (ZydisMachineMode) ((b->code.mode & VT_MODE_DECODE) >> VT_MODE_DECODE_SHIFT));
 }
 
-/* The bytes at @rip, which the guest may be writing: what is decoded is what is translated. An instruction
+/* The bytes at @rip, of which the guest may write others: what is decoded is what is translated. An instruction
  * that isn't the block's first ends in the page. Returns: how many. */
 static unsigned
 fetch (VtBlocks *b, uint64_t rip, bool cross, uint8_t bytes[ZYDIS_MAX_INSTRUCTION_LENGTH])
@@ -274,7 +274,7 @@ fetch (VtBlocks *b, uint64_t rip, bool cross, uint8_t bytes[ZYDIS_MAX_INSTRUCTIO
   const unsigned in_page = MIN ((unsigned) VT_PAGE - at, ZYDIS_MAX_INSTRUCTION_LENGTH);
   const unsigned most = cross ? ZYDIS_MAX_INSTRUCTION_LENGTH : in_page;
 
-  memcpy (bytes, b->code.page + at, in_page);
+  memcpy (bytes, b->bytes + at, in_page);
   if (cross)
     memcpy (bytes + in_page, b->code.tail, ZYDIS_MAX_INSTRUCTION_LENGTH - in_page);
   return (unsigned) MIN ((uint64_t) most - 1, b->code.last - rip) + 1;
@@ -288,6 +288,7 @@ vt_guest_crosses (VtBlocks *b, uint64_t rip)
 
   if (rip - b->code.page_rip <= VT_PAGE - ZYDIS_MAX_INSTRUCTION_LENGTH)
     return false;
+  vt_revive_seen (b, (unsigned) (rip - b->code.page_rip), (unsigned) (VT_PAGE - (rip - b->code.page_rip)));
   return ZydisDecoderDecodeInstruction (decoder_of (b), NULL, bytes, fetch (b, rip, false, bytes), &insn)
          == ZYDIS_STATUS_NO_MORE_DATA;
 }
@@ -298,10 +299,15 @@ vt_guest_decode (VtBlocks *b, uint64_t rip, VtGuestInsn *g)
   const ZydisMachineMode mode =
       (ZydisMachineMode) ((b->code.mode & VT_MODE_DECODE) >> VT_MODE_DECODE_SHIFT);
   uint8_t        bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+  const unsigned at = (unsigned) (rip - b->code.page_rip);
   const unsigned n = fetch (b, rip, b->code.tail != NULL && rip == b->code.rip, bytes);
 
   if (!ZYAN_SUCCESS (ZydisDecoderDecodeFull (decoder_of (b), bytes, n, &g->zydis, g->operands)))
-    return false;
+    {
+      vt_revive_seen (b, at, MIN (n, (unsigned) VT_PAGE - at));
+      return false;
+    }
+  vt_revive_seen (b, at, MIN (g->zydis.length, (unsigned) VT_PAGE - at));
   g->memory = NULL;
   g->use = (VtUnitUse){ 0 };
   g->rip = rip;

@@ -249,6 +249,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
   if (code == NULL || !code->settled)
     return NULL;
   b->code = *from;
+  vt_revive_look (b, from->page);
   if (vt_guest_crosses (b, rip))
     {
       tail = from->tail ? vt_blocks_page (b, tail_gpa, from->tail) : NULL;
@@ -257,6 +258,9 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
     }
   else
     b->code.tail = NULL;
+  VtBlock *old = tail ? NULL : vt_revive (b, from, code);
+  if (old)
+    return old;
   const unsigned n = decode (b, &units);
   if (n == 0)
     {
@@ -276,6 +280,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
     .tail = b->code.tail,
     .host = b->emit.at,
     .first = b->insns->len,
+    .first_link = b->links->len,
     .n = n,
     .mode = (uint16_t) mode,
     .units = units,
@@ -310,6 +315,7 @@ vt_block_make (VtBlocks *b, const VtCode *from, VtGpa gpa, VtGpa tail_gpa)
     emit_stub (&make, &make.stub[i]);
   make.block.dead_host = b->emit.at;
   emit_leave (&make, vt_exit (VT_EXIT_DEAD, make.number));
+  vt_revive_note (b, &make.block);
   vt_blocks_add (b, &make.block, code, tail);
   b->counts.blocks++;
   b->counts.instructions += n;

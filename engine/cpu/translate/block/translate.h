@@ -40,7 +40,8 @@ typedef struct
   uint64_t blocks, instructions; /* Translated, those again that were written over. */
   uint64_t interpreted;          /* Instructions executed by the interpreter. */
   uint64_t entries;              /* Into translated code. */
-  uint64_t written;              /* Pages whose code was written. */
+  uint64_t written;              /* Pages whose code was written; */
+  uint64_t revived;              /* blocks of them that were found unchanged. */
   uint64_t flushes;              /* Of the whole cache. */
   uint64_t brought;              /* Pages to the TLB, without leaving translated code. */
 } VtTranslateCounts;
