@@ -35,6 +35,8 @@ typedef struct
   uint64_t check;  /* The tag, negative: with it the last byte's address is one in page 0. Empty: VT_SLOT_EMPTY. */
   uint64_t info;   /* The page's guest-physical address, and VT_TLB_GLOBAL. */
 } VtTlbEntry;
+#define VT_TLB_ENTRY_SHIFT 5
+G_STATIC_ASSERT (sizeof (VtTlbEntry) == 1 << VT_TLB_ENTRY_SHIFT);
 
 #define VT_TLB_GLOBAL 1u
 

@@ -6,7 +6,8 @@
  * An access has a slot of its own (site.c), and its address is compared with the slot's page: the host's address
  * does not depend on that, so a chain of loads is not the longer for it. Where flags live it is with a window of
  * the page, by LEA, PEXT and JRCXZ, none of which touches one. There, to fill a slot costs more than to look into the
- * TLB, which is what elements of arrays do, since they may be anywhere; and in strict mode all.
+ * TLB, which is what elements of arrays do, since they may be anywhere; and in strict mode all. An access that has been
+ * to one page after another (wander.c) looks into the TLB, too.
  */
 #include "make.h"
 
@@ -41,6 +42,12 @@ vt_guest_mem (const VtGuestInsn *g)
     m.disp &= vt_ones (insn->asize);
   m.limited = vt_guest_is_narrow (g) && m.seg != VT_NONE;
   return m;
+}
+
+bool
+vt_make_wanders (const VtMake *make)
+{
+  return vt_wanders (make->b, make->block.page, vt_block_insn (make->b, make->insn)->offset);
 }
 
 unsigned
@@ -141,13 +148,14 @@ static const VtHostMem in_t = { .base = VT_NONE, .index = VT_NONE };
 
 /* The jump at @where goes to the site's stub. */
 static void
-add_site_stub (VtMake *make, const VtSite *site, uint32_t where, bool write, VtHostMem mem)
+add_site_stub (VtMake *make, const VtSite *site, uint32_t where, bool write, VtHostMem mem, bool looked)
 {
   if (make->n_stubs < VT_BLOCK_STUBS)
     make->stub[make->n_stubs++] = (VtStub){
       .where = where,
       .table = (uint8_t) vt_make_table (make, write),
       .live = site->live,
+      .looked = looked,
       .site = site->tag,
       .mem = mem,
     };
@@ -165,11 +173,11 @@ static VtAccess
 access_constant (VtMake *make, int32_t address, unsigned size, bool write)
 {
   VtEmit        *e = make->e;
-  const VtSite   site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
+  const VtSite   site = vt_site_new (make, size);
   const VtHostMem mem = { .base = VT_RIP, .disp = address };
 
   vt_emit_cmp_zero (e, site.addend);
-  add_site_stub (make, &site, vt_emit_jcc (e, VT_CC_EQUAL), write, mem);
+  add_site_stub (make, &site, vt_emit_jcc (e, VT_CC_EQUAL), write, mem, false);
   vt_site_load (make, &site, VT_S);
   return (VtAccess){ .mem = { .base = VT_S, .index = VT_NONE, .disp = address },
                      .free = { VT_T, VT_G } };
@@ -186,26 +194,60 @@ access_at_t (VtMake *make, unsigned wanted)
   return (VtAccess){ .mem = { .base = VT_T, .index = VT_NONE }, .free = { VT_S, VT_G } };
 }
 
-/* By the TLB: where flags live. */
+/* By the TLB ---------------------------------------------------------------------------------------- */
+
+uint32_t
+vt_make_look (VtMake *make, const VtSite *site, unsigned table, unsigned size)
+{
+  VtEmit       *e = make->e;
+  const int32_t at = (int32_t) vt_table_offset (table);
+
+  if (site->live)
+    vt_emit_mov (e, VT_G, VT_CPU_RCX);
+  vt_site_resume (make, site);
+  if (site->live)
+    {
+      vt_emit_rorx (e, VT_S, VT_T, 12);
+      vt_emit_pdep (e, VT_S, VT_S, VT_AT (fast.entry_mask));
+      vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, at + CHECK));
+      vt_emit_lea (e, true, VT_CPU_RCX,
+                   (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1, .disp = (int32_t) size - 1 });
+      vt_emit_pext (e, VT_CPU_RCX, VT_CPU_RCX, VT_AT (fast.page_mask));
+      return vt_emit_unless_zero (e);
+    }
+  vt_emit_rorx (e, VT_S, VT_T, 12 - VT_TLB_ENTRY_SHIFT);
+  vt_emit_alu_imm (e, VT_ALU_AND, false, VT_S, (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry));
+  vt_emit_alu (e, VT_ALU_ADD, VT_T, VT_AT_CORE_PLUS (VT_S, at + CHECK));
+  vt_emit_alu_imm (e, VT_ALU_CMP, true, VT_T, (int32_t) (VT_PAGE - size));
+  return vt_emit_jcc (e, VT_CC_ABOVE);
+}
+
+void
+vt_make_look_back (VtEmit *e, unsigned table)
+{
+  vt_emit_alu (e, VT_ALU_SUB, VT_T, VT_AT_CORE_PLUS (VT_S, (int32_t) vt_table_offset (table) + CHECK));
+}
+
+void
+vt_make_looked (VtMake *make, const VtSite *site, unsigned table, unsigned addend)
+{
+  if (site->live)
+    vt_emit_mov (make->e, VT_CPU_RCX, VT_G);
+  vt_emit_load (make->e, true, addend, VT_AT_CORE_PLUS (VT_S, (int32_t) vt_table_offset (table) + ADDEND));
+}
+
 static VtAccess
 access_tlb (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wanted)
 {
-  VtEmit        *e = make->e;
-  const uint32_t table = vt_table_offset (vt_make_table (make, write));
-  const VtSite   site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
+  const unsigned table = vt_make_table (make, write);
+  const VtSite   site = vt_site_new (make, size);
 
+  vt_site_settle (&site);
   emit_linear (make, VT_T, m, size, write);
-  vt_emit_mov (e, VT_G, VT_CPU_RCX);
-  vt_site_resume (make, &site);
-  vt_emit_rorx (e, VT_S, VT_T, 12);
-  vt_emit_pdep (e, VT_S, VT_S, VT_AT (fast.entry_mask));
-  vt_emit_load (e, true, VT_CPU_RCX, VT_AT_CORE_PLUS (VT_S, table + CHECK));
-  vt_emit_lea (e, true, VT_CPU_RCX,
-               (VtHostMem){ .base = VT_CPU_RCX, .index = VT_T, .scale = 1, .disp = (int32_t) size - 1 });
-  vt_emit_pext (e, VT_CPU_RCX, VT_CPU_RCX, VT_AT (fast.page_mask));
-  add_site_stub (make, &site, vt_emit_unless_zero (e), write, in_t);
-  vt_emit_mov (e, VT_CPU_RCX, VT_G);
-  vt_emit_load (e, true, VT_S, VT_AT_CORE_PLUS (VT_S, table + ADDEND));
+  add_site_stub (make, &site, vt_make_look (make, &site, table, size), write, in_t, !site.live);
+  if (!site.live)
+    vt_make_look_back (make->e, table);
+  vt_make_looked (make, &site, table, VT_S);
   return access_at_t (make, wanted);
 }
 
@@ -214,7 +256,7 @@ access_window (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned w
 {
   VtEmit      *e = make->e;
   const bool   near = vt_guest_mem_simple (m) && m.index == VT_NONE, constant = is_constant (make, m);
-  const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
+  const VtSite site = vt_site_new (make, size);
   VtHostMem    mem = { .base = VT_T, .index = VT_NONE }, stub = in_t;
 
   if (near || constant)
@@ -228,7 +270,7 @@ access_window (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned w
     stub = mem;
   else if (constant)
     stub = (VtHostMem){ .base = VT_RIP, .disp = mem.disp };
-  add_site_stub (make, &site, vt_make_window (make, &site, mem), write, stub);
+  add_site_stub (make, &site, vt_make_window (make, &site, mem), write, stub, false);
   vt_site_load (make, &site, VT_S);
   if (near)
     return (VtAccess){ .mem = { .base = m.base, .index = VT_S, .scale = 1, .disp = mem.disp },
@@ -245,20 +287,20 @@ access_range (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned wa
 
   if (is_constant (make, m))
     return access_constant (make, (int32_t) m.disp, size, write);
-  const VtSite site = vt_site_new (make, size, vt_exit (VT_EXIT_MISS, make->insn));
+  const VtSite site = vt_site_new (make, size);
 
   if (vt_guest_mem_simple (m) && m.index == VT_NONE)
     {
       const VtHostMem mem = simple (m);
       vt_emit_lea (e, true, VT_T, mem);
-      add_site_stub (make, &site, vt_make_range (make, &site, VT_T, size), write, mem);
+      add_site_stub (make, &site, vt_make_range (make, &site, VT_T, size), write, mem, false);
       vt_site_load (make, &site, VT_S);
       return (VtAccess){ .mem = { .base = mem.base, .index = VT_S, .scale = 1, .disp = mem.disp },
                          .free = { VT_T, VT_G } };
     }
   emit_linear (make, VT_T, m, size, write);
   vt_emit_mov (e, VT_S, VT_T);
-  add_site_stub (make, &site, vt_make_range (make, &site, VT_S, size), write, in_t);
+  add_site_stub (make, &site, vt_make_range (make, &site, VT_S, size), write, in_t, false);
   vt_site_load (make, &site, VT_S);
   return access_at_t (make, wanted);
 }
@@ -272,6 +314,8 @@ vt_make_access (VtMake *make, VtGuestMem m, unsigned size, bool write, unsigned 
   if (make->group == VT_GROUP_LEADER || make->group == VT_GROUP_MEMBER)
     return (VtAccess){ .mem = { .base = m.base, .index = VT_G, .scale = 1, .disp = (int32_t) m.disp },
                        .free = { VT_T, VT_S } };
+  if (vt_make_wanders (make) && !is_constant (make, m))
+    return access_tlb (make, m, size, write, wanted);
   if (!make->live)
     return access_range (make, m, size, write, wanted);
   if (make->b->core->strict || (m.base != VT_NONE && m.index != VT_NONE))

@@ -185,7 +185,7 @@ kill_block (VtBlocks *b, uint32_t n)
   VtEmit    entry = { .write = b->area.write, .at = block->near };
 
   if (block->dead)
-    return; /* By its other page. */
+    return; /* By its other page, or retired. */
   while (*at != n)
     at = &vt_block (b, *at)->next_hash;
   *at = block->next_hash;
@@ -193,6 +193,26 @@ kill_block (VtBlocks *b, uint32_t n)
   vt_revive_keep (b, n);
   vt_emit_aim (&entry, vt_emit_jmp (&entry), block->dead_host);
   b->core->fast.fresh = 1;
+}
+
+void
+vt_blocks_retire (VtBlocks *b, uint32_t n)
+{
+  vt_block (b, n)->n_seen = 0;
+  kill_block (b, n);
+}
+
+void
+vt_blocks_replace (VtBlocks *b, uint32_t n, uint32_t to)
+{
+  const VtBlock *from = vt_block (b, n), *block = vt_block (b, to);
+  VtEmit         near = { .write = b->area.write, .at = from->near }, inner = { .write = b->area.write, .at = from->inner };
+
+  vt_emit_aim (&near, vt_emit_jmp (&near), block->near);
+  if (from->inner != from->near)
+    vt_emit_aim (&inner, vt_emit_jmp (&inner), block->inner);
+  b->core->fast.fresh = 1;
+  b->counts.replaced++;
 }
 
 void

@@ -34,6 +34,7 @@ enum
   VT_EXIT_UNITS, /* blocks[n] wants the units loaded. */
   VT_EXIT_DEAD,  /* blocks[n] is dead. */
   VT_EXIT_FAULT, /* The host has raised something at fault_at. */
+  VT_EXIT_WANDERS, /* The instruction of fast.site is to look into the TLB from now on. */
 };
 
 typedef struct
@@ -59,9 +60,11 @@ typedef struct
 {
   uint64_t resume, miss; /* Host addresses: where it goes on, filled; and where the TLB hasn't got it. */
   uint64_t last;         /* The access's size less one. */
-  uint32_t exit, pad_;   /* For a miss. */
+  uint32_t exit;         /* For a miss. */
+  uint32_t wandered;     /* How often it was another page's, up to VT_SITE_WANDERS. */
 } VtSiteCold;
 
+#define VT_SITE_WANDERS 4096u
 #define VT_SITES (1u << 19) /* In the cache. */
 #define VT_JUMP_SLOTS (1u << 18) /* In the cache, behind the sites. */
 #define VT_CACHE_DATA (VT_SITES * (sizeof (VtSiteHot) + sizeof (VtSiteCold)))
@@ -170,6 +173,7 @@ typedef struct
 #define VT_DEAD_BUCKETS 16384u
 #define VT_MOST_SEEN 1024u /* Bytes that are kept of a block, and of all. */
 #define VT_MOST_SOURCES (16u << 20)
+#define VT_WANDERS 65536u /* Bits. */
 #define VT_BLOCK_NUMBER 4u /* Bytes in front of a block's code. */
 #define VT_BARREN 1024u
 #define VT_BLOCK_BUCKETS (1u << 18)
@@ -198,6 +202,10 @@ struct VtBlocks
   uint32_t n_jump_slots, jump_fill[VT_JUMP_MODES];
   /* Where a target is looked for that the table hasn't got, of direct jumps and of others. */
   uint32_t jump_ask[2];
+
+  /* wander.c: a filter of the instructions that access one page after another, and how many are in it. */
+  uint64_t wanders[VT_WANDERS / 64];
+  unsigned n_wanders;
 
   GArray     *blocks, *insns, *links;
   GArray     *decoded; /* VtInsn: those that are the interpreter's, or may well be. */
@@ -241,6 +249,10 @@ VtCodePage *vt_blocks_page (VtBlocks *b, VtGpa gpa, uint8_t *page);
 void vt_blocks_enlist (VtBlocks *b, uint32_t n, VtCodePage *page);
 /* Adds a block that has been emitted. @tail: the page that it crosses into, or NULL. */
 void vt_blocks_add (VtBlocks *b, const VtBlock *block, VtCodePage *page, VtCodePage *tail);
+/* Block @n dies, and won't live on. */
+void vt_blocks_retire (VtBlocks *b, uint32_t n);
+/* Who comes to block @n, which has been retired, goes to block @to, of the same code. */
+void vt_blocks_replace (VtBlocks *b, uint32_t n, uint32_t to);
 /* The instruction whose host code holds offset @host, or VT_NO_BLOCK. */
 uint32_t vt_blocks_insn_at (const VtBlocks *b, uint32_t host);
 
@@ -329,6 +341,10 @@ vt_revive_seen (VtBlocks *b, unsigned at, unsigned n)
   b->seen_end = (uint16_t) MAX (b->seen_end, at + n);
 }
 
+/* wander.c: the instruction at @offset of the host's @page accesses one page after another. */
+void vt_wander (VtBlocks *b, const uint8_t *page, unsigned offset);
+bool vt_wanders (const VtBlocks *b, const uint8_t *page, unsigned offset);
+
 /* mode.c */
 /* The mode that the core is in. */
 unsigned vt_mode_of (const VtCore *core);
@@ -376,7 +392,10 @@ vt_jump_index (uint64_t target)
   return (target + (target >> VT_JUMP_PAGE)) % VT_JUMPS;
 }
 
-void vt_sites_begin (VtBlocks *b); /* site.c: there are none, and their code is written. */
+/* site.c: there are none, and their code is written. */
+void vt_sites_begin (VtBlocks *b);
+/* The instruction whose site has its hot part at @hot. */
+uint32_t vt_site_insn (const uint8_t *hot);
 
 /* make.c: translates @code, whose pages are at @gpa and @tail_gpa. Returns: NULL where there is nothing to
  * translate: the instruction is to be interpreted. */

@@ -209,7 +209,7 @@ vt_group_plan (VtBlocks *b, unsigned n)
 
 /* What comes where the leader's check fails, whose address is @mem, or without registers in T. */
 static void
-add_stub (VtMake *make, const VtGuestInsn *g, uint32_t where, const VtSite *site, VtHostMem mem)
+add_stub (VtMake *make, const VtGuestInsn *g, uint32_t where, const VtSite *site, VtHostMem mem, bool looked)
 {
   const uint32_t n = vt_make_link (make, g->rip, make->mode | VT_MODE_SINGLE);
 
@@ -222,10 +222,29 @@ add_stub (VtMake *make, const VtGuestInsn *g, uint32_t where, const VtSite *site
       .site = site->tag,
       .cold = site->cold,
       .live = site->live,
+      .looked = looked,
       .table = (uint8_t) vt_make_table (make, g->group_write),
       .mem = mem,
     };
-  vt_site_load (make, site, VT_G);
+}
+
+/* The same as vt_make_leader(), by the TLB. */
+static void
+look (VtMake *make, const VtGuestInsn *g, const VtSite *site)
+{
+  const bool     narrow = vt_guest_is_narrow (g);
+  const unsigned table = vt_make_table (make, g->group_write);
+  VtEmit        *e = make->e;
+
+  vt_site_settle (site);
+  vt_emit_lea (e, !narrow, VT_T, (VtHostMem){ .base = g->group_base, .index = VT_NONE, .disp = g->group_low });
+  add_stub (make, g, vt_make_look (make, site, table, g->group_span), site,
+            (VtHostMem){ .base = VT_NONE, .index = VT_NONE }, !site->live);
+  if (narrow && !site->live)
+    vt_make_look_back (e, table);
+  vt_make_looked (make, site, table, VT_G);
+  if (narrow)
+    vt_emit_lea (e, true, VT_G, (VtHostMem){ .base = VT_G, .index = VT_T, .scale = 1 });
 }
 
 void
@@ -233,9 +252,14 @@ vt_make_leader (VtMake *make, const VtGuestInsn *g)
 {
   const bool   narrow = vt_guest_is_narrow (g);
   VtEmit      *e = make->e;
-  const VtSite site = vt_site_new (make, g->group_span, 0);
+  const VtSite site = vt_site_new (make, g->group_span);
   VtHostMem    mem = { .base = g->group_base, .index = VT_NONE, .disp = g->group_low };
 
+  if (vt_make_wanders (make))
+    {
+      look (make, g, &site);
+      return;
+    }
   if (narrow)
     {
       vt_emit_lea (e, false, VT_T, mem);
@@ -249,13 +273,14 @@ vt_make_leader (VtMake *make, const VtGuestInsn *g)
       add_stub (make, g,
                 vt_make_window (make, &site,
                                 narrow ? (VtHostMem){ .base = VT_T, .index = VT_NONE } : mem),
-                &site, mem);
+                &site, mem, false);
     }
   else
     {
       vt_emit_lea (e, true, narrow ? VT_S : VT_T, narrow ? (VtHostMem){ .base = VT_T, .index = VT_NONE } : mem);
-      add_stub (make, g, vt_make_range (make, &site, narrow ? VT_S : VT_T, g->group_span), &site, mem);
+      add_stub (make, g, vt_make_range (make, &site, narrow ? VT_S : VT_T, g->group_span), &site, mem, false);
     }
+  vt_site_load (make, &site, VT_G);
   if (narrow)
     vt_emit_lea (e, true, VT_G, (VtHostMem){ .base = VT_G, .index = VT_T, .scale = 1 });
 }

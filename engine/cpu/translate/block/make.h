@@ -144,7 +144,8 @@ typedef struct
   uint32_t link;   /* One more than the number of the link by which it leaves, or 0. */
   uint8_t  rcx;    /* VtRcx: to be put right first. */
   uint8_t  table;  /* For a site, */
-  bool     live;   /* with its flags, and RCX in G. */
+  bool     live;   /* with its flags, and RCX in G; */
+  bool     looked; /* the TLB has been looked at, and S and T are as vt_make_look() leaves them. */
   uint32_t exit;
   uint64_t target;
   VtHostMem site;  /* Whose slot was another page's; base VT_NONE: it's none. */
@@ -202,9 +203,11 @@ typedef struct
   bool        live;
 } VtSite;
 
-/* An access of @size bytes, which leaves with @exit where the TLB hasn't got it. Where flags live, its slot's tag
- * is the negative of a window's beginning, and RCX is in G when it comes to the stub. */
-VtSite vt_site_new (VtMake *make, unsigned size, uint32_t exit);
+/* An access of @size bytes. Where flags live, its slot's tag is the negative of a window's beginning, and RCX is in G
+ * when it comes to the stub. */
+VtSite vt_site_new (VtMake *make, unsigned size);
+/* It does not compare with its slot, so that this is not said to wander. */
+void vt_site_settle (const VtSite *site);
 /* Filled, it goes on here, with its linear address in T. */
 void vt_site_resume (VtMake *make, const VtSite *site);
 /* The same, and the slot's addend is loaded to register @addend. RCX becomes itself again. */
@@ -255,6 +258,16 @@ unsigned vt_make_table (const VtMake *make, bool write);
 uint32_t vt_make_range (VtMake *make, const VtSite *site, unsigned reg, unsigned size);
 /* The same without a change of flags, of the address @mem, which has no index and is not in RCX: that is lost. */
 uint32_t vt_make_window (VtMake *make, const VtSite *site, VtHostMem mem);
+
+/* Whether the present instruction has been seen to access one page after another. */
+bool vt_make_wanders (const VtMake *make);
+/* Of the linear address in T, by the TLB: the jump that is taken where @size bytes are not in a page that @table has. S is the
+ * entry's offset; T stays where flags live, with RCX in G, and is else the offset in the page. */
+uint32_t vt_make_look (VtMake *make, const VtSite *site, unsigned table, unsigned size);
+/* T becomes the address again. */
+void vt_make_look_back (VtEmit *e, unsigned table);
+/* Behind it: the entry's addend to register @addend. RCX becomes itself again. */
+void vt_make_looked (VtMake *make, const VtSite *site, unsigned table, unsigned addend);
 
 /* group.c: what comes before a group's leader. */
 void vt_make_leader (VtMake *make, const VtGuestInsn *g);

@@ -287,6 +287,31 @@ follow (Run *run, uint32_t n)
   core->fast.fresh = 1;
 }
 
+/* Instruction @n accesses one page after another: its block is made anew for that, and does it next. */
+static void
+wander (Run *run, uint32_t n)
+{
+  VtCore           *core = run->core;
+  VtBlocks         *b = run->b;
+  const VtBlockInsn insn = *vt_block_insn (b, n);
+  const VtBlock     old = *vt_block (b, insn.block);
+  const uint64_t    page = vt_block_page_rip (core, &old), flushes = b->counts.flushes;
+
+  run->done++;
+  vt_wander (b, old.page, insn.offset);
+  if (!old.dead)
+    {
+      vt_blocks_retire (b, insn.block);
+      core->rip = page + old.offset;
+      const VtBlock *block = find (core, b, old.mode);
+      /* The map of memory may have changed meanwhile. */
+      if (block && b->counts.flushes == flushes && block->page == old.page && block->tail == old.tail
+          && block->moves == old.moves && (block->moves || block->page_rip == old.page_rip))
+        vt_blocks_replace (b, insn.block, (uint32_t) (block - vt_block (b, 0)));
+    }
+  arrive (run, page + insn.offset);
+}
+
 /* Enters, and goes in again wherever the same block goes on. */
 static void
 run_block (Run *run, Entry entry)
@@ -325,6 +350,9 @@ run_block (Run *run, Entry entry)
               vt_blocks_insn_at (b, (uint32_t) (core->fast.fault_at
                                                 - (uint64_t) (uintptr_t) b->area.execute)),
               &from);
+          break;
+        case VT_EXIT_WANDERS:
+          wander (run, vt_site_insn (core->fast.site));
           break;
         default:
           entry = interpret_insn (run, n, &from);

@@ -65,9 +65,33 @@ emit_window (VtEmit *e)
   vt_emit_lea (e, true, VT_T, AT (VT_T, 1));
 }
 
+/* Counts the pages that are neither the one that the slot had nor the next. G is used. Returns: the jump that is taken at
+ * the last that is let pass. */
+static uint32_t
+emit_count (VtEmit *e, bool live, unsigned limit)
+{
+  vt_emit_cmp_zero (e, AT_HOT (slot.addend));
+  const uint32_t empty = vt_emit_jcc (e, VT_CC_EQUAL);
+  vt_emit_mov (e, VT_G, VT_T);
+  vt_emit_alu_imm (e, VT_ALU_AND, true, VT_G, -(int32_t) VT_PAGE);
+  vt_emit_alu (e, live ? VT_ALU_ADD : VT_ALU_SUB, VT_G, AT_HOT (slot.tag));
+  vt_emit_alu_imm (e, VT_ALU_CMP, true, VT_G, VT_PAGE);
+  const uint32_t above = vt_emit_jcc (e, VT_CC_ABOVE);
+  const uint32_t near = vt_emit_jmp (e);
+  vt_emit_aim (e, above, e->at);
+  vt_emit_load (e, false, VT_G, AT_COLD (wandered));
+  vt_emit_lea (e, false, VT_G, AT (VT_G, 1));
+  vt_emit_store (e, false, VT_G, AT_COLD (wandered));
+  vt_emit_alu_imm (e, VT_ALU_CMP, false, VT_G, (int32_t) limit);
+  const uint32_t last = vt_emit_jcc (e, VT_CC_EQUAL);
+  vt_emit_aim (e, empty, e->at);
+  vt_emit_aim (e, near, e->at);
+  return last;
+}
+
 /* T is the linear address, S the site; both G and T are kept. Goes on at the site's resume, or at its miss. */
 static void
-emit_fill (VtEmit *e, unsigned number, bool live)
+emit_fill (VtEmit *e, unsigned number, bool live, unsigned limit)
 {
   const uint32_t table = vt_table_offset (number);
 
@@ -75,7 +99,8 @@ emit_fill (VtEmit *e, unsigned number, bool live)
   vt_emit_store (e, true, VT_T, VT_AT (fast.missed));
   if (live)
     emit_keep_flags (e);
-  vt_emit_rorx (e, VT_G, VT_T, 7);
+  const uint32_t wanders = emit_count (e, live, limit);
+  vt_emit_rorx (e, VT_G, VT_T, 12 - VT_TLB_ENTRY_SHIFT);
   vt_emit_alu_imm (e, VT_ALU_AND, false, VT_G, (VT_TLB_ENTRIES - 1) * sizeof (VtTlbEntry));
   vt_emit_alu (e, VT_ALU_ADD, VT_T, AT_COLD (last));
   vt_emit_alu_imm (e, VT_ALU_AND, true, VT_T, -(int32_t) VT_PAGE);
@@ -106,6 +131,15 @@ emit_fill (VtEmit *e, unsigned number, bool live)
     emit_give_flags (e);
   vt_emit_load (e, true, VT_G, VT_AT (fast.scratch[0]));
   vt_emit_jump_memory (e, AT_COLD (miss));
+  vt_emit_aim (e, wanders, e->at);
+  if (live)
+    {
+      emit_give_flags (e);
+      vt_emit_load (e, true, VT_CPU_RCX, VT_AT (fast.scratch[0]));
+    }
+  vt_emit_store (e, true, VT_S, VT_AT (fast.site));
+  vt_emit_store_imm (e, false, VT_AT (fast.exit), (int32_t) vt_exit (VT_EXIT_WANDERS, 0));
+  vt_emit_jump_memory (e, VT_AT (fast.leave));
 }
 
 void
@@ -132,13 +166,21 @@ vt_sites_begin (VtBlocks *b)
           vt_emit_load (e, true, VT_S, VT_AT (fast.site));
           vt_emit_load (e, true, VT_T, VT_AT (fast.missed));
           b->site_fill[live][table] = e->at;
-          emit_fill (e, table, live);
+          emit_fill (e, table, live, b->core->chaos ? 2 : VT_SITE_WANDERS);
         }
     }
 }
 
+uint32_t
+vt_site_insn (const uint8_t *hot)
+{
+  const VtSiteCold *cold = (const VtSiteCold *) (const void *) (hot + VT_SITES * sizeof (VtSiteHot));
+
+  return cold->exit & ((1u << VT_EXIT_SHIFT) - 1);
+}
+
 VtSite
-vt_site_new (VtMake *make, unsigned size, uint32_t exit)
+vt_site_new (VtMake *make, unsigned size)
 {
   VtBlocks      *b = make->b;
   const uint32_t n = b->n_sites++;
@@ -148,7 +190,7 @@ vt_site_new (VtMake *make, unsigned size, uint32_t exit)
   *hot = (VtSiteHot){ .slot.tag = VT_SLOT_EMPTY };
   *cold = (VtSiteCold){ .miss = (uint64_t) (uintptr_t) (b->area.execute + b->site_miss[make->live]),
                        .last = size - 1,
-                       .exit = exit };
+                       .exit = vt_exit (VT_EXIT_MISS, make->insn) };
   return (VtSite){
     .tag = { .base = VT_RIP, .index = VT_NONE,
              .disp = (int32_t) (HOT (n) + offsetof (VtSiteHot, slot.tag)) },
@@ -157,6 +199,12 @@ vt_site_new (VtMake *make, unsigned size, uint32_t exit)
     .cold = cold,
     .live = make->live,
   };
+}
+
+void
+vt_site_settle (const VtSite *site)
+{
+  site->cold->wandered = VT_SITE_WANDERS;
 }
 
 void
@@ -179,6 +227,8 @@ vt_site_stub (VtMake *make, const VtStub *stub)
 {
   VtEmit *e = make->e;
 
+  if (stub->looked)
+    vt_make_look_back (e, stub->table);
   if (stub->mem.base == VT_RIP)
     vt_emit_mov_imm (e, VT_T, (uint64_t) (int64_t) stub->mem.disp);
   else if (stub->mem.base != VT_NONE || stub->mem.index != VT_NONE)

@@ -42,6 +42,7 @@ typedef struct
   uint64_t entries;              /* Into translated code. */
   uint64_t written;              /* Pages whose code was written; */
   uint64_t revived;              /* blocks of them that were found unchanged. */
+  uint64_t replaced;             /* Blocks, for accesses that go from page to page. */
   uint64_t flushes;              /* Of the whole cache. */
   uint64_t brought;              /* Pages to the TLB, without leaving translated code. */
 } VtTranslateCounts;

@@ -52,11 +52,11 @@ vt_mmu_init (VtMmu *mmu, VtTlb *tlb)
   mmu->tlb = tlb;
   mmu->slots = mmu->slots_local = VT_SLOTS_END;
   /* Zeroes say page 0, which is looked for in the first entry alone: the others are left untouched, and
-   * take no memory before they are used. */
+   * take no memory before they are used. An access that goes on at address 0 is looked for in the last. */
   for (unsigned t = 0; t < N_TABLES; t++)
     {
       vt_tlb_empty (&mmu->tlb[t].entry[0]);
-      for (unsigned i = VT_TLB_ENTRIES; i < VT_TLB_ALL; i++)
+      for (unsigned i = VT_TLB_ENTRIES - 1; i < VT_TLB_ALL; i++)
         vt_tlb_empty (&mmu->tlb[t].entry[i]);
     }
 }
