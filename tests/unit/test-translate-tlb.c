@@ -185,6 +185,75 @@ test_shared (void)
   core_rig_finish (&rig);
 }
 
+/* A page is written (the second time by way of a slot) whose place in the TLB others then take, and then what is in it
+ * is executed. */
+#define STRAY 0x80000u
+#define CONFLICTS "movl $0x2080000, %ebx\n 2: movl %ebp, (%rbx)\n addq $0x2000000, %rbx\n cmpq $0x2a080000, %rbx\n jb 2b\n"
+
+CORE_CODE (stray, 64,
+           "movl $50, %ebp\n xorl %edx, %edx\n"
+           "1: call 3f\n call 3f\n" CONFLICTS "   movl $0x80000, %ecx\n call *%rcx\n addl %eax, %edx\n"
+           "decl %ebp\n jnz 1b\n hlt\n"
+           "3: movl %ebp, 0x80001\n ret\n");
+CORE_CODE (left, 64, "movl %ebp, 0x80001\n" CONFLICTS "hlt\n");
+
+/* The other pages, 32 MiB apart, are all one. */
+static void
+map_conflicts (CoreRig *rig)
+{
+  for (unsigned i = 1; i <= 20; i++)
+    vt_st64 (rig->mem + CORE_TABLES + 0x2000 + i * 16 * 8, 0x200000 | 0x87);
+}
+
+static void
+test_stray (void)
+{
+  static const uint8_t code[] = { 0xb8, 0, 0, 0, 0, 0xc3 }; /* movl $…, %eax; ret */
+
+  G_STATIC_ASSERT (20 > VT_TLB_VICTIMS && 0x2000000 / VT_PAGE % VT_TLB_ENTRIES == 0);
+  BOTH (stray, core_rig_long);
+  EACH (rig)
+    {
+      map_conflicts (rig);
+      memcpy (rig->mem + STRAY, code, sizeof code);
+    }
+  both_run (&both);
+  g_assert_cmphex (both.rig[TRANSLATED].core->gpr[VT_CPU_RDX], ==, 50 * 51 / 2);
+  both_finish (&both);
+}
+
+/* Who has put it under watch, or wants to know what may have been written, learns of it. */
+static void
+test_left (void)
+{
+  CoreRig rig;
+
+  for (unsigned turn = 0; turn < 2; turn++)
+    {
+      core_rig_init (&rig);
+      CORE_PUT (&rig, left);
+      core_rig_long (&rig, 0x1000);
+      map_conflicts (&rig);
+      while (vt_translate (rig.core, CORE_STEPS, NULL) == VT_STEP_DONE)
+        g_assert_true (rig.core->chaos);
+      VtMmu *mmu = &rig.core->mmu;
+      if (vt_translate_available (rig.core) && !rig.core->chaos)
+        {
+          g_assert_cmpuint (mmu->n_strays, >, 0);
+          g_assert_cmphex (mmu->stray[0].tag, ==, STRAY);
+          vt_ram_watch (rig.space, rig.ram, STRAY, NULL);
+          if (turn)
+            vt_mmu_mark_written (rig.core);
+          else
+            vt_mmu_drop_watched (rig.core);
+          g_assert_false (vt_ram_watched (rig.ram, STRAY));
+          if (turn == 0)
+            g_assert_cmpuint (mmu->n_strays, ==, 0);
+        }
+      core_rig_finish (&rig);
+    }
+}
+
 /* With a dirty log on, the table's page is in it for the A bits, and pages that were read are not. */
 CORE_CODE (reads, 64,
            "movl $8, %ebp\n"
@@ -232,6 +301,8 @@ main (int argc, char **argv)
   g_test_add_func ("/translate-tlb/faults", test_faults);
   g_test_add_func ("/translate-tlb/own", test_own);
   g_test_add_func ("/translate-tlb/shared", test_shared);
+  g_test_add_func ("/translate-tlb/stray", test_stray);
+  g_test_add_func ("/translate-tlb/left", test_left);
   g_test_add_func ("/translate-tlb/log", test_log);
   return g_test_run ();
 }

@@ -74,8 +74,8 @@ typedef struct
 #define VT_FETCHED_WORDS 512u
 
 /* A copy of an entry that one access of translated code keeps for itself. All are emptied where a page may have
- * gone from where it was, but for those of global pages where these stay; and where an entry leaves a write
- * table: what is in a slot for writing is also in its table. */
+ * gone from where it was, but for those of global pages where these stay. What is in a slot for writing is also in its table,
+ * or among the strays. */
 typedef struct VtTlbSlot VtTlbSlot;
 
 struct VtTlbSlot
@@ -93,11 +93,16 @@ struct VtTlbSlot
 #define VT_SLOT_EMPTY (UINT64_C (1) << 63)
 #define VT_SLOTS_END ((VtTlbSlot *) 1)
 
+/* Entries that have left a write table for want of room, while slots may have them. */
+#define VT_MMU_STRAYS 128u
+
 typedef struct
 {
   VtTlb     *tlb;   /* [VT_SETS][VT_ACCESS_KINDS], the core's. */
   VtTlbSlot *slots, *slots_local; /* Those that have been filled. */
-  uint64_t n_walks; /* For tests and reports. */
+  VtTlbEntry stray[VT_MMU_STRAYS];
+  unsigned   n_strays;
+  uint64_t   n_walks; /* For tests and reports. */
   /* For who keeps to himself where code is (vt_mmu_note_fetch()): the first grows when any page may have
    * gone from there, the other when one may have that is not global. */
   uint64_t fetch_epoch, local_epoch;

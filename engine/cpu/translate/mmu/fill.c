@@ -24,6 +24,22 @@ vt_mmu_forget_slots (VtMmu *mmu)
       *slot = (VtTlbSlot){ .tag = VT_SLOT_EMPTY };
     }
   mmu->slots = mmu->slots_local = VT_SLOTS_END;
+  mmu->n_strays = 0;
+}
+
+/* @entry leaves a write table. */
+static void
+note_stray (VtMmu *mmu, const VtTlbEntry *entry)
+{
+  if (mmu->slots == VT_SLOTS_END)
+    return;
+  for (unsigned i = 0; i < mmu->n_strays; i++)
+    if (mmu->stray[i].check == entry->check && mmu->stray[i].addend == entry->addend)
+      return;
+  if (mmu->n_strays == VT_MMU_STRAYS)
+    vt_mmu_forget_slots (mmu);
+  else
+    mmu->stray[mmu->n_strays++] = *entry;
 }
 
 /* Widens the range of large pages so that it holds @size bytes at @linear. */
@@ -80,7 +96,7 @@ make_room (VtMmu *mmu, VtTlb *tlb, VtAccessKind kind, unsigned index)
   const unsigned victim = VT_TLB_ENTRIES + tlb->next_victim++ % VT_TLB_VICTIMS;
 
   if (kind == VT_ACCESS_WRITE && !vt_tlb_is_empty (tlb, victim))
-    vt_mmu_forget_slots (mmu);
+    note_stray (mmu, &tlb->entry[victim]);
   tlb->entry[victim] = tlb->entry[index];
   note_filled (tlb, victim);
 }

@@ -81,8 +81,14 @@ vt_mmu_flush (VtMmu *mmu)
 void
 vt_mmu_flush_local (VtMmu *mmu)
 {
+  unsigned n = 0;
+
   mmu->local_epoch++;
   forget_local_slots (mmu);
+  for (unsigned i = 0; i < mmu->n_strays; i++)
+    if (mmu->stray[i].info & VT_TLB_GLOBAL)
+      mmu->stray[n++] = mmu->stray[i];
+  mmu->n_strays = n;
   for (unsigned t = 0; t < N_TABLES; t++)
     table_clear_local (&mmu->tlb[t]);
 }
@@ -135,20 +141,41 @@ vt_mmu_drop_written (VtMmu *mmu, const uint8_t *page)
             }
         }
     }
+  for (unsigned i = 0; i < mmu->n_strays; i++)
+    if (mmu->stray[i].tag + mmu->stray[i].addend == (uint64_t) (uintptr_t) page)
+      vt_mmu_forget_slots (mmu);
+}
+
+static bool
+page_of (VtCore *core, const VtTlbEntry *entry, VtSpacePage *page)
+{
+  return vt_space_page (core->space, vt_core_memory (core), entry->info & ~VT_PAGE_OFFSET, page);
 }
 
 void
 vt_mmu_drop_watched (VtCore *core)
 {
+  VtMmu *mmu = &core->mmu;
+  bool   stray = false;
+
+  for (unsigned i = 0; i < mmu->n_strays; i++)
+    {
+      VtSpacePage page;
+      if (page_of (core, &mmu->stray[i], &page) && page.watched)
+        {
+          stray = true;
+          vt_ram_mark_dirty (page.ram, page.offset, VT_PAGE);
+        }
+    }
+  if (stray)
+    vt_mmu_forget_slots (mmu);
   for (unsigned set = 0; set < VT_SETS; set++)
     {
       VtTlb *tlb = vt_mmu_table (&core->mmu, (VtAccessSet) set, VT_ACCESS_WRITE);
       for (unsigned i = 0; i < VT_TLB_ALL; i++)
         {
           VtSpacePage page;
-          if (!vt_tlb_is_empty (tlb, i)
-              && vt_space_page (core->space, vt_core_memory (core), tlb->entry[i].info & ~VT_PAGE_OFFSET, &page)
-              && page.watched)
+          if (!vt_tlb_is_empty (tlb, i) && page_of (core, &tlb->entry[i], &page) && page.watched)
             {
               vt_tlb_empty (&tlb->entry[i]);
               vt_mmu_forget_slots (&core->mmu);
@@ -167,10 +194,15 @@ vt_mmu_mark_written (VtCore *core)
       for (unsigned i = 0; i < VT_TLB_ALL; i++)
         {
           VtSpacePage page;
-          if (!vt_tlb_is_empty (tlb, i)
-              && vt_space_page (core->space, vt_core_memory (core), tlb->entry[i].info & ~VT_PAGE_OFFSET, &page))
+          if (!vt_tlb_is_empty (tlb, i) && page_of (core, &tlb->entry[i], &page))
             vt_ram_mark_dirty (page.ram, page.offset, VT_PAGE);
         }
+    }
+  for (unsigned i = 0; i < core->mmu.n_strays; i++)
+    {
+      VtSpacePage page;
+      if (page_of (core, &core->mmu.stray[i], &page))
+        vt_ram_mark_dirty (page.ram, page.offset, VT_PAGE);
     }
 }
 
