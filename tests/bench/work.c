@@ -44,7 +44,7 @@ work_digest (void)
 
   for (unsigned i = 0; i < 64; i++)
     k[i] = (uint32_t) next (&seed);
-  for (unsigned block = 0; block < 60000; block++)
+  for (unsigned block = 0; block < 500000; block++)
     {
       uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], z = h[7];
       for (unsigned i = 0; i < 16; i++)
@@ -76,11 +76,14 @@ work_sort (void)
   static uint32_t v[400000];
   uint64_t        seed = 2, sum = 0;
 
-  for (unsigned i = 0; i < 400000; i++)
-    v[i] = (uint32_t) next (&seed);
-  qsort (v, 400000, sizeof v[0], compare);
-  for (unsigned i = 0; i < 400000; i += 97)
-    sum = sum * 31 + v[i];
+  for (unsigned round = 0; round < 4; round++)
+    {
+      for (unsigned i = 0; i < 400000; i++)
+        v[i] = (uint32_t) next (&seed);
+      qsort (v, 400000, sizeof v[0], compare);
+      for (unsigned i = 0; i < 400000; i += 97)
+        sum = sum * 31 + v[i];
+    }
   return sum;
 }
 
@@ -90,7 +93,7 @@ work_hash (void)
   static uint64_t table[1 << 17];
   uint64_t        seed = 3, found = 0;
 
-  for (unsigned i = 0; i < 3000000; i++)
+  for (unsigned i = 0; i < 20000000; i++)
     {
       uint64_t key = next (&seed) % 90000 + 1, at = key * UINT64_C (0x9e3779b97f4a7c15) >> 47;
       while (table[at] != 0 && table[at] != key)
@@ -116,7 +119,7 @@ work_chase (void)
       link[i] = link[j];
       link[j] = t;
     }
-  for (unsigned i = 0; i < 12000000; i++)
+  for (unsigned i = 0; i < 36000000; i++)
     at = link[at];
   return at;
 }
@@ -130,7 +133,7 @@ fibonacci (unsigned n)
 static uint64_t
 work_calls (void)
 {
-  volatile unsigned n = 33;
+  volatile unsigned n = 38;
   return fibonacci (n);
 }
 
@@ -143,7 +146,7 @@ work_interpreter (void)
 
   for (unsigned i = 0; i < sizeof code; i++)
     code[i] = (uint8_t) (next (&seed) % 8);
-  for (unsigned round = 0; round < 15000; round++)
+  for (unsigned round = 0; round < 60000; round++)
     for (unsigned i = 0; i < sizeof code; i++)
       switch (*(volatile uint8_t *) &code[i])
         {
@@ -167,7 +170,7 @@ work_strings (void)
 
   for (unsigned i = 0; i < sizeof text - 1; i++)
     text[i] = (char) ('a' + next (&seed) % 26);
-  for (unsigned round = 0; round < 150; round++)
+  for (unsigned round = 0; round < 2000; round++)
     {
       unsigned n = 0;
       for (const char *p = text; *p; p++)
@@ -187,7 +190,7 @@ work_copy (void)
 
   for (unsigned i = 0; i < sizeof from; i++)
     from[i] = (uint8_t) next (&seed);
-  for (unsigned i = 0; i < 1500; i++)
+  for (unsigned i = 0; i < 4500; i++)
     {
       memcpy (to, from, sizeof to);
       from[i] ^= to[i + 1];
@@ -208,7 +211,7 @@ work_nbody (void)
       for (unsigned k = 0; k < 3; k++)
         p[i][k] = (double) ((i * 7 + k * 3) % 11) + 1;
     }
-  for (unsigned step = 0; step < 400000; step++)
+  for (unsigned step = 0; step < 1600000; step++)
     {
       for (unsigned i = 0; i < 5; i++)
         for (unsigned j = i + 1; j < 5; j++)
@@ -235,7 +238,7 @@ work_linpack (void)
   uint64_t      seed = 8;
   double        sum = 0;
 
-  for (unsigned round = 0; round < 12; round++)
+  for (unsigned round = 0; round < 80; round++)
     {
       for (unsigned i = 0; i < N; i++)
         for (unsigned j = 0; j < N; j++)
@@ -265,7 +268,7 @@ work_matmul (void)
   for (unsigned i = 0; i < N; i++)
     for (unsigned j = 0; j < N; j++)
       a[i][j] = (float) (next (&seed) % 16), b[i][j] = (float) (next (&seed) % 16);
-  for (unsigned round = 0; round < 25; round++)
+  for (unsigned round = 0; round < 150; round++)
     for (unsigned i = 0; i < N; i++)
       for (unsigned j = 0; j < N; j += 8)
         {
